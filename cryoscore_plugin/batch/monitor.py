@@ -1,0 +1,74 @@
+"""The seam between a run and whoever started it.
+
+A run tells its monitor what became of each micrograph and asks whether to go on.
+RELION answers from a marker file, the shell from Ctrl-C and a progress line,
+tests from a list. A run knows none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrographTask:
+    """One micrograph to denoise.
+
+    Attributes
+    ----------
+    source : Path
+        The file to read.
+    output : Path
+        The file to write.
+    pixel_size : float or None
+        Pixel size in Å/px according to a table, which counts more than the
+        header; None where no table says.
+    """
+
+    source: Path
+    output: Path
+    pixel_size: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrographResult:
+    """What became of one micrograph.
+
+    Attributes
+    ----------
+    task : MicrographTask
+        What was to be done.
+    status : {"denoised", "skipped", "failed"}
+        "skipped" means that a finished output was already there.
+    seconds : float
+        Time spent on it, in s.
+    message : str
+        Why it failed, in one sentence for the user; empty if it did not.
+    warnings : tuple[str, ...]
+        What the user should know although it did not fail.
+    quality : dict[str, float]
+        Numbers about this micrograph by name, such as `noise_level`.
+    """
+
+    task: MicrographTask
+    status: Literal["denoised", "skipped", "failed"]
+    seconds: float = 0.0
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    quality: dict[str, float] = field(default_factory=dict)
+
+
+class JobMonitor(Protocol):
+    """Whoever started the job: is told of each result, and may ask to stop."""
+
+    def on_start(self, description: str, *, total: int) -> None:
+        """Called once before the first micrograph, with device and model in words."""
+
+    def on_result(self, result: MicrographResult, *, done: int, total: int) -> None:
+        """Called after each micrograph, denoised or not."""
+
+    def abort_requested(self) -> bool:
+        """Asked before each micrograph."""
+        ...

@@ -1,0 +1,1 @@
+"""Densities: from atoms or shapes to projections."""

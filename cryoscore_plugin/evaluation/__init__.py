@@ -1,0 +1,1 @@
+"""Numbers for claims: fidelity, picking, speed."""

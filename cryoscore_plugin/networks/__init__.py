@@ -1,0 +1,1 @@
+"""Networks that estimate the clean image; loading and training are elsewhere."""

@@ -1,0 +1,123 @@
+"""Every setting of a denoising run, once: its name, unit, default, limits and help.
+
+A field is at the same time the key in a YAML file, the option in the shell
+(`tile_size` is `--tile-size`) and the parameter label in RELION.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cryoscore_plugin.errors import ConfigError
+
+
+class DenoiseSettings(BaseModel):
+    """How micrographs are denoised; the inputs and outputs are not settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(
+        default="particle",
+        description="Packaged model (see `cryoscore models list`) or a path to a "
+        ".safetensors checkpoint.",
+    )
+    pixel_size: float | None = Field(
+        default=None,
+        gt=0,
+        description="Pixel size of the inputs in Å/px; overrides header and table.",
+    )
+    working_pixel_size: float | None = Field(
+        default=None,
+        gt=0,
+        description="Pixel size at which the model looks at a micrograph, in Å/px. "
+        "Default: the model's own; larger for particles beyond 300 Å.",
+    )
+    device: str = Field(
+        default="auto",
+        description="auto, cpu, cuda, or GPU numbers such as 0 or 0,1. A GPU that is "
+        "asked for and missing is an error.",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Arithmetic of the network; auto takes bfloat16 where the "
+        "hardware has it.",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads. Default: all that are allowed."
+    )
+    tile_size: int | None = Field(
+        default=None,
+        ge=64,
+        description="Side of a tile in px at the working pixel size. Changes memory, "
+        "never the result. Default: as large as the memory allows.",
+    )
+    output_dtype: Literal["float32", "float16"] = Field(
+        default="float32",
+        description="Pixel type of the outputs; float16 halves the disk space, and "
+        "RELION 3.1 cannot read it.",
+    )
+    write_binned: bool = Field(
+        default=False,
+        description="Write at the working pixel size instead of the input's grid. "
+        "Picks made on it need scaling.",
+    )
+    overwrite: bool = Field(
+        default=False, description="Denoise again what is already finished."
+    )
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> DenoiseSettings:
+        """Read settings from a YAML file of `name: value` lines.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or a key or value is not a setting.
+        """
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            msg = (
+                f"Cannot read the settings {path}: {error}. Expected lines of the "
+                "form `name: value`."
+            )
+            raise ConfigError(msg) from error
+        if not isinstance(values, dict):
+            msg = (
+                f"{path} should hold lines of the form `name: value`, but holds a "
+                f"{type(values).__name__}. See examples/settings.yaml."
+            )
+            raise ConfigError(msg)
+        return cls.checked(values, origin=str(path))
+
+    @classmethod
+    def checked(
+        cls, values: dict[str, object], *, origin: str = "settings"
+    ) -> DenoiseSettings:
+        """Make settings from values of unknown quality.
+
+        Raises
+        ------
+        ConfigError
+            If a name is not a setting or a value is out of range; `origin` says
+            where it was found.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            known = ", ".join(cls.model_fields)
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+                + (f", but found {fault['input']!r}" if "input" in fault else "")
+                for fault in error.errors()
+            )
+            msg = f"{origin}: {faults}. Settings are: {known}."
+            raise ConfigError(msg) from error
+
+    def to_yaml(self) -> str:
+        """All settings as YAML text that `from_yaml` reads back."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False)

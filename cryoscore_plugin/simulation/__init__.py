@@ -1,0 +1,1 @@
+"""Micrographs of known truth."""

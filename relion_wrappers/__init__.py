@@ -1,0 +1,1 @@
+"""The adapter for RELION 3.1 to 5: translates tables, markers and names, no more."""
