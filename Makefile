@@ -1,0 +1,64 @@
+# Two commands for a fresh machine with Python 3.11 or newer: `make demo`, `make test`.
+# Both first make the environment .venv from constraints.txt, the tested versions.
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+# Say INSTALL_RELION=no to leave the system as it is; what needs RELION is then left out.
+INSTALL_RELION ?= yes
+
+BIN := .venv/bin
+INSTALLED := .venv/installed.stamp
+RELION_TRIED := .venv/relion.stamp
+SHAPES := --jaxtyping-packages=cryoscore_plugin,beartype.beartype
+export DEBIAN_FRONTEND := noninteractive
+
+.DEFAULT_GOAL := help
+.PHONY: help install relion demo test check format clean
+
+help:
+	@echo 'make demo    denoise a simulated project and show before, after and truth'
+	@echo 'make test    format, lint, types, layers, then all tests'
+	@echo 'make check   the quick part of it'
+	@echo 'make format  let ruff put the code into shape'
+	@echo 'make clean   remove the environment and what was built'
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3.11'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+# RELION is wanted, not needed: without it the demo calls the job as RELION would, and
+# the tests against the real program are skipped.
+relion: $(INSTALLED)
+	@if test '$(INSTALL_RELION)' != yes || command -v relion_pipeliner || test -e $(RELION_TRIED); \
+	then exit 0; fi; \
+	if ! command -v apt-get; then echo 'Note: no RELION here, and no apt-get to install it.'; \
+	else \
+	  if test "$$(id -u)" = 0; then as=''; else as='sudo -n'; fi; \
+	  { $$as apt-get update && $$as apt-get install --yes --no-install-recommends relion; } \
+	    >.venv/relion.log 2>&1 </dev/null \
+	    || echo 'Note: RELION could not be installed (.venv/relion.log); going on without it.'; \
+	fi; \
+	touch $(RELION_TRIED)
+
+demo: install relion
+	$(BIN)/cryoscore demo --output demo
+
+check: install
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check relion
+	$(BIN)/pytest $(SHAPES)
+
+format: install
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+clean:
+	rm -rf .venv build dist demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
