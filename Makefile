@@ -1,7 +1,9 @@
 # Two commands for a fresh machine with Python 3.11 or newer: `make demo`, `make test`.
 # Both first make the environment .venv from constraints.txt, the tested versions.
 
-PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+SUITS := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+  $$p $(SUITS) 2>/dev/null && echo $$p && break; done)
 # Say INSTALL_RELION=no to leave the system as it is; what needs RELION is then left out.
 INSTALL_RELION ?= yes
 
@@ -24,7 +26,7 @@ help:
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
-	@test -n '$(PYTHON)' && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@test -n '$(PYTHON)' && $(PYTHON) $(SUITS) \
 	  || { echo 'Needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3.11'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
@@ -33,9 +35,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 # RELION is wanted, not needed: without it the demo calls the job as RELION would, and
 # the tests against the real program are skipped.
 relion: $(INSTALLED)
-	@if test '$(INSTALL_RELION)' != yes || command -v relion_pipeliner || test -e $(RELION_TRIED); \
+	@if test '$(INSTALL_RELION)' != yes || command -v relion_pipeliner >/dev/null || test -e $(RELION_TRIED); \
 	then exit 0; fi; \
-	if ! command -v apt-get; then echo 'Note: no RELION here, and no apt-get to install it.'; \
+	if ! command -v apt-get >/dev/null; then echo 'Note: no RELION here, and no apt-get to install it.'; \
 	else \
 	  if test "$$(id -u)" = 0; then as=''; else as='sudo -n'; fi; \
 	  { $$as apt-get update && $$as apt-get install --yes --no-install-recommends relion; } \
