@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from cryosparc.auth import get_default_auth_config_path
-from cryosparc.platform import user_config_path
 
 from cryosparc_jobs.checks import (
     client_check,
@@ -66,7 +65,7 @@ def test_token_is_sought_where_the_client_keeps_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / folder) if folder else "")
-    user_config_path.cache_clear()
+    get_default_auth_config_path.cache_clear()
     assert token_path() == get_default_auth_config_path()
 
 
