@@ -14,12 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch_ctf import calculate_ctf_2d
 
-HalfPlane = Float[Tensor, "h half"]
-"""A real function of spatial frequency on the half plane of `torch.fft.rfft2`."""
+from cryoscore_plugin.tensors import HalfPlaneMap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,7 @@ class Optics:
 
 def contrast_transfer(
     optics: Optics, *, shape: tuple[int, int], pixel_size: float
-) -> HalfPlane:
+) -> HalfPlaneMap:
     """Transfer from projected phase to image contrast, envelope included.
 
     Parameters
@@ -70,7 +67,7 @@ def contrast_transfer(
 
     Returns
     -------
-    transfer : HalfPlane
+    transfer : HalfPlaneMap
         Negative at low frequencies for underfocus: protein is dark.
     """
     defoci = sorted((optics.defocus_u, optics.defocus_v))
@@ -89,11 +86,13 @@ def contrast_transfer(
         fftshift=False,
     )
     envelope = torch.exp(-optics.b_factor * frequency_squared(shape, pixel_size) / 4)
-    return -transfer.reshape(envelope.shape).float() * envelope
+    result: HalfPlaneMap = -transfer.reshape(envelope.shape).float() * envelope
+    return result
 
 
-def frequency_squared(shape: tuple[int, int], pixel_size: float) -> HalfPlane:
+def frequency_squared(shape: tuple[int, int], pixel_size: float) -> HalfPlaneMap:
     """Squared spatial frequency in 1/Å² of each coefficient of `torch.fft.rfft2`."""
     fy = torch.fft.fftfreq(shape[0], pixel_size)
     fx = torch.fft.rfftfreq(shape[1], pixel_size)
-    return (fy[:, None] ** 2 + fx**2).float()
+    squared: HalfPlaneMap = (fy[:, None] ** 2 + fx**2).float()
+    return squared

@@ -67,4 +67,5 @@ class PreconditionedDenoiser(nn.Module):
         c_skip = SIGMA_DATA**2 / total
         c_out = SIGMA_DATA * (variance / total).sqrt()
         raw = self.network(u * total.rsqrt(), torch.log(sigma) / 4)
-        return c_skip * u + c_out * raw
+        estimate: Tiles = c_skip * u + c_out * raw
+        return estimate

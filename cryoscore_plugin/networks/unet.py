@@ -21,6 +21,8 @@ Perez et al. (2018), arXiv 1709.07871 (FiLM).
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
@@ -74,7 +76,8 @@ class Block(nn.Module):
         """Features of the same size, with `outputs` channels."""
         scale, shift = self.film(embedded)[..., None, None].chunk(2, dim=1)
         hidden = torch.addcmul(shift, self.first(features), 1 + scale)
-        return self.carry(features) + self.second(functional.silu(hidden))
+        result: Tensor = self.carry(features) + self.second(functional.silu(hidden))
+        return result
 
 
 class UNet(nn.Module):
@@ -102,17 +105,17 @@ class UNet(nn.Module):
             Block(a, b, embedding) for a, b in zip(before, channels, strict=True)
         )
         self.up = nn.ModuleList(
-            Block(coarse + fine, fine, embedding)
-            for fine, coarse in zip(channels[:-1], channels[1:], strict=True)
+            Block(coarse + fine, fine, embedding) for fine, coarse in pairwise(channels)
         )
         self.head = nn.Conv2d(channels[0], FOLD**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        if self.head.bias is not None:
+            nn.init.zeros_(self.head.bias)
 
     @property
     def grid(self) -> int:
         """Sides of an input are multiples of this, in px."""
-        return FOLD * 2 ** (self.levels - 1)
+        return FOLD << (self.levels - 1)
 
     @property
     def receptive_radius(self) -> int:

@@ -1,0 +1,222 @@
+"""Micrographs of known truth: particles and background as the microscope shows them.
+
+The forward model is `y = x + b + n` (linear in phase: the weak-phase object).
+`x` holds the particles as the transfer function and its envelope leave them:
+this, not the particle itself, is what a denoiser should return. `b` is all other
+structure, seen by the same optics; `n` is counting noise.
+
+Images are simulated on a canvas that wraps around. `simulate_micrograph` cuts a
+margin off, so that nothing of the wrapping is left.
+
+References
+----------
+Vulović et al. (2013), J. Struct. Biol. 183, 19-32 (image formation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from cryoscore_plugin.arrays import CentersYX, Image
+from cryoscore_plugin.ctf import Optics, contrast_transfer
+from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.simulation.background import Canvas, Layer, random_background
+from cryoscore_plugin.simulation.specimen import (
+    ViewBank,
+    add_views,
+    fragment,
+    random_centers,
+    random_views,
+)
+from cryoscore_plugin.tensors import HalfPlaneMap
+
+MARGIN = 300.0
+"""Width in Å of the canvas around a micrograph: half a large particle and the
+reach of its Fresnel fringes."""
+
+QUANTUM_EFFICIENCY = 0.7
+"""Share of the electrons that count, of a direct detector at low frequency."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSettings:
+    """How a simulated micrograph is filled.
+
+    Attributes
+    ----------
+    occupancy : float
+        Part of the area covered by particles, 0 to about 0.6.
+    separation : float
+        Smallest distance of neighbours, in diameters.
+    contrast : float
+        Particle contrast relative to elastic weak-phase theory; real images show
+        less, because of inelastic scattering and movement.
+    background : float
+        Strength of the structured background; 0 for none.
+    views : int
+        Number of different orientations.
+    """
+
+    occupancy: float = 0.25
+    separation: float = 1.05
+    contrast: float = 0.6
+    background: float = 1.0
+    views: int = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """What the detector sees.
+
+    Attributes
+    ----------
+    shape : tuple[int, int]
+        `(h, w)` in px.
+    pixel_size : float
+        In Å/px.
+    dose : float
+        In e/Å².
+    """
+
+    shape: tuple[int, int]
+    pixel_size: float
+    dose: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedMicrograph:
+    """A micrograph and the truth about it.
+
+    Attributes
+    ----------
+    noisy : Image
+        Electrons per pixel.
+    clean : Image
+        What the particles alone contribute, in electrons per pixel; the truth.
+    background : Image
+        What the rest contributes, relative to the mean, in electrons per pixel.
+    centers_yx : CentersYX
+        Centres of the particles inside the image, in px.
+    optics : Optics
+        How it was taken.
+    pixel_size : float
+        In Å/px.
+    """
+
+    noisy: Image
+    clean: Image
+    background: Image
+    centers_yx: CentersYX
+    optics: Optics
+    pixel_size: float
+
+
+def random_optics(rng: np.random.Generator, *, voltage: float) -> Optics:
+    """Defocus 0.5 to 3.5 µm at a voltage in kV; one in ten has a phase plate."""
+    defocus = rng.uniform(5000, 35000)
+    return Optics(
+        defocus_u=defocus + rng.exponential(200),
+        defocus_v=defocus,
+        defocus_angle=rng.uniform(0, 180),
+        voltage=voltage,
+        amplitude_contrast=rng.uniform(0.05, 0.12),
+        phase_shift=rng.uniform(40, 120) if rng.random() < 0.1 else 0.0,
+        b_factor=rng.uniform(20, 200),
+    )
+
+
+def particle_contrast(phase: Image, transfer: HalfPlaneMap) -> Image:
+    """Relative contrast of a weak phase object: twice the phase, transferred."""
+    spectrum = fft.rfft2(phase) * (2 * transfer.numpy())
+    contrast: Image = fft.irfft2(spectrum, s=phase.shape).astype(np.float32)
+    return contrast
+
+
+def layer_contrast(layer: Layer, transfer: HalfPlaneMap) -> Image:
+    """Relative contrast of a part of the background, its mean removed."""
+    contrast = particle_contrast(layer.phase, transfer) - layer.absorption
+    centred: Image = contrast - contrast.mean()
+    return centred
+
+
+def debris_views(
+    models: Sequence[AtomicModel],
+    *,
+    pixel_size: float,
+    voltage: float,
+    rng: np.random.Generator,
+) -> list[ViewBank]:
+    """Views of a few fragments, 12 to 32 Å in radius, of the given particles."""
+    pieces = [
+        fragment(models[int(rng.integers(len(models)))], rng.uniform(12, 32), rng)
+        for _ in range(3)
+    ]
+    return [
+        random_views(piece, 6, pixel_size=pixel_size, voltage=voltage, rng=rng)
+        for piece in pieces
+        if piece.diameter > 0
+    ]
+
+
+def simulate_micrograph(
+    models: Sequence[AtomicModel],
+    optics: Optics,
+    scene: SceneSettings,
+    exposure: Exposure,
+    *,
+    rng: np.random.Generator,
+) -> SimulatedMicrograph:
+    """Simulate one micrograph.
+
+    Parameters
+    ----------
+    models : Sequence[AtomicModel]
+        Particles; each micrograph holds one of them, chosen at random.
+    optics : Optics
+        How it is taken.
+    scene : SceneSettings
+        How it is filled.
+    exposure : Exposure
+        Size, sampling and dose.
+    rng : np.random.Generator
+        Source of everything random; the same state gives the same micrograph.
+    """
+    pixel_size, voltage = exposure.pixel_size, optics.voltage
+    margin = int(np.ceil(MARGIN / pixel_size))
+    canvas_shape = (exposure.shape[0] + 2 * margin, exposure.shape[1] + 2 * margin)
+    transfer = contrast_transfer(optics, shape=canvas_shape, pixel_size=pixel_size)
+    model = models[int(rng.integers(len(models)))]
+    bank = random_views(
+        model, scene.views, pixel_size=pixel_size, voltage=voltage, rng=rng
+    )
+    phase = np.zeros(canvas_shape, dtype=np.float32)
+    count = int(scene.occupancy * phase.size / (np.pi / 4 * bank.diameter**2))
+    centers = random_centers(
+        canvas_shape, count=count, distance=scene.separation * bank.diameter, rng=rng
+    )
+    add_views(phase, centers, bank.views, rng=rng)
+    debris = debris_views(models, pixel_size=pixel_size, voltage=voltage, rng=rng)
+    canvas = Canvas(
+        shape=canvas_shape, pixel_size=pixel_size, voltage=voltage, debris=debris
+    )
+    background = layer_contrast(random_background(canvas, rng), transfer)
+
+    electrons = np.float32(exposure.dose * pixel_size**2 * QUANTUM_EFFICIENCY)
+    inner = (slice(margin, -margin), slice(margin, -margin))
+    clean = electrons * np.float32(scene.contrast) * particle_contrast(phase, transfer)
+    structure = electrons * np.float32(scene.background) * background
+    expected = np.maximum(electrons + (clean + structure)[inner], 0)
+    kept = centers - margin
+    inside = ((kept >= 0) & (kept < exposure.shape)).all(axis=1)
+    return SimulatedMicrograph(
+        noisy=rng.poisson(expected).astype(np.float32),
+        clean=clean[inner],
+        background=structure[inner],
+        centers_yx=np.floor(kept[inside]),
+        optics=optics,
+        pixel_size=pixel_size,
+    )

@@ -1,0 +1,136 @@
+"""What lies in the ice: particles at random places, in random orientations.
+
+Everything here is a phase image: the projected potential times the interaction
+constant, in rad. `micrographs` turns phase into contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from cryoscore_plugin.arrays import CentersYX, Image
+from cryoscore_plugin.constants import interaction_constant
+from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.density.projection import projected_potential
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ViewBank:
+    """Phase images of one particle in random orientations.
+
+    Attributes
+    ----------
+    name : str
+        Of the particle.
+    diameter : float
+        In px.
+    views : list[Image]
+        Square, one size, in rad; the particle's centre is within half a px of
+        the middle.
+    """
+
+    name: str
+    diameter: float
+    views: list[Image]
+
+
+def random_views(
+    model: AtomicModel,
+    count: int,
+    *,
+    pixel_size: float,
+    voltage: float,
+    rng: np.random.Generator,
+) -> ViewBank:
+    """Project a particle `count` times, in random orientations and sub-pixel shifts.
+
+    Parameters
+    ----------
+    model : AtomicModel
+        The particle.
+    count : int
+        Number of views.
+    pixel_size : float
+        In Å/px.
+    voltage : float
+        In kV.
+    rng : np.random.Generator
+        Source of orientations and shifts.
+    """
+    reach = float(np.linalg.norm(model.positions_xyz, axis=1).max()) + 10.0
+    size = 2 * int(np.ceil(reach / pixel_size)) + 2
+    phase = np.float32(interaction_constant(voltage))
+    views = [
+        phase
+        * projected_potential(
+            model,
+            Rotation.random(rng=rng),
+            size=size,
+            pixel_size=pixel_size,
+            shift_yx=tuple(rng.uniform(-0.5, 0.5, 2)),
+        )
+        for _ in range(count)
+    ]
+    return ViewBank(name=model.name, diameter=model.diameter / pixel_size, views=views)
+
+
+def fragment(
+    model: AtomicModel, radius: float, rng: np.random.Generator
+) -> AtomicModel:
+    """What is left of a particle within `radius` (Å) of one of its atoms."""
+    centre = model.positions_xyz[rng.integers(len(model.positions_xyz))]
+    near = np.linalg.norm(model.positions_xyz - centre, axis=1) <= radius
+    kept = model.positions_xyz[near]
+    return AtomicModel(
+        name=f"fragment of {model.name}",
+        positions_xyz=kept - kept.mean(0),
+        potentials=model.potentials[near],
+    )
+
+
+def random_centers(
+    shape: tuple[int, int],
+    *,
+    count: int,
+    distance: float,
+    rng: np.random.Generator,
+) -> CentersYX:
+    """At most `count` random points in an image, at least `distance` px apart.
+
+    Distances are measured across the borders, as if the image were repeated: so
+    an image can be wrapped around without overlaps. Gives up on a point after 20
+    tries; a crowded image holds fewer than were asked for.
+    """
+    side = np.asarray(shape, dtype=float)
+    centers = np.empty((0, 2))
+    for _ in range(20 * count):
+        if len(centers) == count:
+            break
+        point = rng.uniform(0, side)
+        apart = np.abs(centers - point)
+        apart = np.minimum(apart, side - apart)
+        if (np.hypot(*apart.T) >= distance).all():
+            centers = np.vstack([centers, point])
+    return centers
+
+
+def add_views(
+    phase: Image,
+    centers_yx: CentersYX,
+    views: Sequence[Image],
+    *,
+    rng: np.random.Generator,
+) -> None:
+    """Add a random view at each centre, in place; views wrap around the borders."""
+    h, w = phase.shape
+    for y, x in np.floor(centers_yx).astype(int):
+        view = views[int(rng.integers(len(views)))]
+        half, size = len(view) // 2, len(view)
+        rows = (np.arange(size) + y - half) % h
+        columns = (np.arange(size) + x - half) % w
+        # Not +=: where a view is larger than the image it meets itself.
+        np.add.at(phase, np.ix_(rows, columns), view)

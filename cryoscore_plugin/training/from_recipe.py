@@ -1,0 +1,146 @@
+"""From a recipe and a folder of atomic models to a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cryoscore_plugin import __version__
+from cryoscore_plugin.checkpoint import ModelCard, save_checkpoint
+from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
+from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.training.crops import ScenePool
+from cryoscore_plugin.training.loop import STATE, train
+from cryoscore_plugin.training.pool import build_pool
+from cryoscore_plugin.training.recipe import PoolSettings, Recipe
+
+WORKING_PIXEL_SIZE = 3.0
+"""In Å/px; the pool's pixel sizes lie around it."""
+
+MODEL_SUFFIXES = (".npz", ".pdb", ".cif", ".pdb.gz", ".cif.gz")
+
+HELD_OUT_POOL = PoolSettings(groups=2, scenes_per_group=3, procedural=0.0)
+"""Scenes of each held-out particle."""
+
+
+def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
+    """Simulate, train, and write the checkpoint with its card.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    models : Path
+        Folder of atomic models.
+    output : Path
+        Folder for pool, state, curve and checkpoint; a second call continues.
+
+    Returns
+    -------
+    checkpoint : Path
+        `output / <name>.safetensors`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no models, or not those that the recipe holds out.
+    """
+    particles = read_models(models)
+    missing = set(recipe.held_out) - {model.name for model in particles}
+    if missing:
+        msg = (
+            f"The recipe holds out {', '.join(sorted(missing))}, which {models} does not "
+            "have. Add the files, or take the names out of the recipe."
+        )
+        raise InputError(msg)
+    workers = len(os.sched_getaffinity(0))
+    seen = [model for model in particles if model.name not in recipe.held_out]
+    pool = build_pool(
+        seen,
+        recipe.pool,
+        seed=recipe.seed,
+        folder=output / "pool",
+        workers=workers,
+    )
+    held_out = _held_out_pool(
+        [model for model in particles if model.name in recipe.held_out] or seen,
+        output=output,
+        workers=workers,
+    )
+    weights = train(recipe, pool, held_out, output=output)
+    path = output / f"{recipe.name}.safetensors"
+    save_checkpoint(path, weights, model_card(recipe, seen, output / STATE))
+    return path
+
+
+def read_models(folder: Path) -> list[AtomicModel]:
+    """All atomic models directly in a folder, by name.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    files = sorted(x for x in folder.glob("*") if x.name.endswith(MODEL_SUFFIXES))
+    if not files:
+        msg = (
+            f"{folder} holds no atomic models. Expected files that end in "
+            f"{', '.join(MODEL_SUFFIXES)}."
+        )
+        raise InputError(msg)
+    return [read_atomic_model(file) for file in files]
+
+
+def model_card(recipe: Recipe, seen: list[AtomicModel], state: Path) -> ModelCard:
+    """What the network is, what it has seen, and how well it did."""
+    best = torch.load(state, weights_only=True)["best"]
+    return ModelCard(
+        name=recipe.name,
+        description=recipe.description,
+        network=recipe.network.model_dump(mode="json"),
+        working_pixel_size=WORKING_PIXEL_SIZE,
+        background="removed",
+        training={
+            "atomic_models": [model.name for model in seen],
+            "recipe": recipe.model_dump(mode="json"),
+            "best_step": best["step"],
+            "program": f"cryoscore {__version__}, torch {torch.__version__}",
+            "hardware": platform.processor() or platform.machine(),
+        },
+        figures=json.loads(best["figures"]),
+        limits=LIMITS,
+    )
+
+
+LIMITS = [
+    "Trained on simulated micrographs; no experimental image was used.",
+    "For picking and looking. Extract particles from the raw micrographs.",
+    "Particles of 80 to 340 Å; use a larger working pixel size beyond.",
+    "Filaments and membranes were not in the training.",
+]
+
+
+def _held_out_pool(
+    models: list[AtomicModel], *, output: Path, workers: int
+) -> ScenePool:
+    """A few scenes of each particle that training leaves out."""
+    pools = [
+        build_pool(
+            [model],
+            HELD_OUT_POOL,
+            seed=number,
+            folder=output / "held_out" / model.name,
+            workers=workers,
+        )
+        for number, model in enumerate(models)
+    ]
+    return ScenePool(
+        clean=np.concatenate([pool.clean for pool in pools]),
+        background=np.concatenate([pool.background for pool in pools]),
+        pixel_sizes=np.concatenate([pool.pixel_sizes for pool in pools]),
+    )

@@ -1,0 +1,85 @@
+"""The pool of scenes on disk: simulated once, by several processes, resumable."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.training.crops import ScenePool, simulate_group
+from cryoscore_plugin.training.recipe import PoolSettings
+
+log = logging.getLogger(__name__)
+
+
+def build_pool(
+    models: Sequence[AtomicModel],
+    settings: PoolSettings,
+    *,
+    seed: int,
+    folder: Path,
+    workers: int,
+) -> ScenePool:
+    """Simulate the scenes that are not yet in `folder`, and load them all.
+
+    Parameters
+    ----------
+    models : Sequence[AtomicModel]
+        Particles to choose from.
+    settings : PoolSettings
+        What to simulate.
+    seed : int
+        With the number of a group it decides everything about that group.
+    folder : Path
+        Where the groups are kept, a file each.
+    workers : int
+        Number of processes; it does not change the result.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"group-{group:04d}.npz" for group in range(settings.groups)]
+    missing = [group for group, path in enumerate(paths) if not path.exists()]
+    make = partial(_write_group, models, settings, seed, folder)
+    # Forking after torch has started threads can hang: spawn.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        futures = [executor.submit(make, group) for group in missing]
+        for done, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            if done % 20 == 0 or done == len(missing):
+                log.info("simulated %d of %d groups of scenes", done, len(missing))
+    return load_pool(paths)
+
+
+def load_pool(paths: Sequence[Path]) -> ScenePool:
+    """Read groups of scenes into memory."""
+    tables = [np.load(path) for path in paths]
+    scenes = np.concatenate([table["scenes"] for table in tables])
+    return ScenePool(
+        clean=scenes[:, 0],
+        background=scenes[:, 1],
+        pixel_sizes=np.concatenate([table["pixel_sizes"] for table in tables]),
+    )
+
+
+def _write_group(
+    models: Sequence[AtomicModel],
+    settings: PoolSettings,
+    seed: int,
+    folder: Path,
+    group: int,
+) -> None:
+    """Simulate one group and write it, complete or not at all."""
+    rng = np.random.default_rng([seed, group])
+    scenes, pixel_sizes = zip(*simulate_group(models, settings, rng), strict=True)
+    part = folder / f".group-{group:04d}.part.npz"
+    np.savez(
+        part,
+        scenes=np.stack(scenes).astype(np.float16),
+        pixel_sizes=np.array(pixel_sizes, dtype=np.float32),
+    )
+    part.replace(folder / f"group-{group:04d}.npz")

@@ -1,0 +1,138 @@
+"""Everything that decides how a packaged checkpoint comes out, in one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.networks.unet import UNetSettings
+
+
+class PoolSettings(BaseModel):
+    """The scenes that are simulated once, before training.
+
+    Attributes
+    ----------
+    groups : int
+        Number of particles (with their sampling) that are simulated.
+    scenes_per_group : int
+        Pictures of each, every one with its own optics and background.
+    scene_size : int
+        Side of a picture in px; it wraps around.
+    views : int
+        Orientations of each particle.
+    procedural : float
+        Share of groups whose particle is a random shape.
+    pixel_size : tuple[float, float]
+        Range of the sampling in Å/px.
+    occupancy : float
+        Largest part of the area that particles cover.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    groups: int = Field(default=320, ge=1)
+    scenes_per_group: int = Field(default=16, ge=1)
+    scene_size: int = Field(default=256, ge=64)
+    views: int = Field(default=24, ge=1)
+    procedural: float = Field(default=0.4, ge=0, le=1)
+    pixel_size: tuple[float, float] = (2.5, 4.2)
+    occupancy: float = Field(default=0.7, gt=0, le=1)
+
+
+class MixSettings(BaseModel):
+    """How a training pair is put together from the pool, anew at every step.
+
+    Attributes
+    ----------
+    empty : float
+        Share of crops without any particle.
+    dose : tuple[float, float]
+        Range in e/Å², log-uniform: from one movie frame to a full exposure.
+    contrast : tuple[float, float]
+        Range of the particle contrast relative to weak-phase theory, log-uniform.
+    background : float
+        Largest strength of the structured background; uniform from 0.
+    coloured : float
+        Share of crops whose noise is stronger at low frequencies.
+    full_dose : float
+        Share of crops at sigma = 1; for the others sigma is log-uniform.
+    sigma : tuple[float, float]
+        Range of sigma.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    empty: float = Field(default=0.33, ge=0, lt=1)
+    dose: tuple[float, float] = (0.7, 80.0)
+    contrast: tuple[float, float] = (0.3, 1.0)
+    background: float = Field(default=1.3, ge=0)
+    coloured: float = Field(default=0.5, ge=0, le=1)
+    full_dose: float = Field(default=0.6, ge=0, le=1)
+    sigma: tuple[float, float] = (0.25, 2.5)
+
+
+class Recipe(BaseModel):
+    """A whole training run.
+
+    Attributes
+    ----------
+    name, description : str
+        For the model card.
+    held_out : tuple[str, ...]
+        Names of atomic models that are kept for validation.
+    network : UNetSettings
+        Size of the network.
+    seed : int
+        Of everything random.
+    steps, batch, crop : int
+        Length of the run, crops per step, side of a crop in px.
+    learning_rate, warmup, weight_decay, ema : float
+        AdamW with a linear rise over `warmup` steps and a cosine fall; `ema` is
+        the memory of the averaged weights.
+    floor : float
+        Errors are weighted by `1 / (signal power + floor)`: a crop of one movie
+        frame then counts about as much as one of a full exposure.
+    checkpoint_every : int
+        Steps between two saved states and validations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+    held_out: tuple[str, ...] = ()
+    network: UNetSettings = UNetSettings()
+    pool: PoolSettings = PoolSettings()
+    mix: MixSettings = MixSettings()
+    seed: int = 1
+    steps: int = Field(default=8000, ge=1)
+    batch: int = Field(default=12, ge=1)
+    crop: int = Field(default=160, ge=32)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    warmup: int = Field(default=200, ge=0)
+    weight_decay: float = Field(default=1e-3, ge=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    floor: float = Field(default=0.01, gt=0)
+    checkpoint_every: int = Field(default=250, ge=1)
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Recipe:
+        """Read a recipe.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read or a line is not part of a recipe.
+        """
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValidationError) as error:
+            msg = (
+                f"Cannot use the recipe {path}: {error}. See examples/training/ for "
+                "one that works."
+            )
+            raise ConfigError(msg) from error
