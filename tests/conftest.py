@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,3 +29,37 @@ def _no_user_settings(
 ) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "xdg"))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file with a network of few, random weights: fast, and good for nothing.
+
+    It changes its input (no weight is zero), works at 3 Å/px, and is the same file in
+    each run.
+    """
+    # Not at the top: torch takes seconds, and most tests of the shell do without.
+    import torch
+
+    from cryoscore_plugin.checkpoint import ModelCard, save_checkpoint
+    from cryoscore_plugin.networks.unet import UNetSettings
+    from cryoscore_plugin.preconditioning import PreconditionedDenoiser
+
+    settings = UNetSettings(channels=(4, 8), embedding=4)
+    generator = torch.Generator().manual_seed(7)
+    tensors = {
+        name: 0.1 * torch.randn(tensor.shape, generator=generator)
+        for name, tensor in PreconditionedDenoiser(settings).state_dict().items()
+    }
+    card = ModelCard(
+        name="tiny",
+        description="Random weights, for tests.",
+        network=settings.model_dump(mode="json"),
+        working_pixel_size=3.0,
+        background="removed",
+        training={"seed": 7},
+        limits=["Of no use but in tests."],
+    )
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_checkpoint(path, tensors, card)
+    return path
