@@ -24,6 +24,12 @@ class Micrograph:
     origin : tuple[float, float, float]
         Origin of the image in the file's own coordinates `(x, y, z)`, in Å; kept
         so that an output lies where its input lay.
+    start : tuple[int, int, int]
+        Number of the first column, row and section in the file's own grid
+        (`nxstart` and its like), in px; kept for the same reason.
+    axes : tuple[int, int, int]
+        Axes of the specimen, 1 for x to 3 for z, along which columns, rows and
+        sections run (`mapc` and its like).
     source : Path or None
         The file it was read from, for messages.
 
@@ -37,6 +43,8 @@ class Micrograph:
     pixels: Image
     pixel_size: float
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    start: tuple[int, int, int] = (0, 0, 0)
+    axes: tuple[int, int, int] = (1, 2, 3)
     source: Path | None = None
 
     def __post_init__(self) -> None:

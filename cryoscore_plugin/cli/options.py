@@ -115,5 +115,6 @@ def _default_in_words(default: object) -> str:
     """The default as the help shows it; where there is none, the description does."""
     if default is None:
         return ""
-    words = {True: "yes", False: "no"} if isinstance(default, bool) else {}
-    return f"  [default: {words.get(default, default)}]"
+    if isinstance(default, bool):
+        default = "yes" if default else "no"
+    return f"  [default: {default}]"

@@ -1,0 +1,32 @@
+"""Read and write micrographs: MRC files, plain or compressed, and TIFF.
+
+An input is checked before it is used (`reading`, `header`). An output carries what
+its input said about the specimen, and is seen under its own name only when it is
+complete (`writing`). A stack (`.mrcs`) goes through memory image by image.
+"""
+
+from cryoscore_plugin.mrc.header import MrcHeader
+from cryoscore_plugin.mrc.reading import (
+    iterate_stack,
+    read_header,
+    read_labels,
+    read_micrograph,
+    read_stack,
+)
+from cryoscore_plugin.mrc.writing import (
+    remove_leftovers,
+    write_micrograph,
+    write_stack,
+)
+
+__all__ = [
+    "MrcHeader",
+    "iterate_stack",
+    "read_header",
+    "read_labels",
+    "read_micrograph",
+    "read_stack",
+    "remove_leftovers",
+    "write_micrograph",
+    "write_stack",
+]
