@@ -1,0 +1,132 @@
+"""How an output says in its header what it was made from.
+
+A finished output is skipped on a second run. It is finished if its size on disk is
+the one its header promises, and its label has the fingerprint that the run would
+give it now. The fingerprint covers
+
+- the version of the program and the model with its hash;
+- the settings that change pixels. `device`, `threads` and `tile_size` do not, and a
+  job may continue on another computer. `precision` counts as it was asked for:
+  who asks for float32 after a run with `auto` wants another file, but `auto` on a
+  GPU goes on where `auto` on a CPU stopped;
+- name, size and time stamp of the input, and the pixel size a table gives it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from cryoscore_plugin import __version__
+from cryoscore_plugin.batch.monitor import MicrographTask
+from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.mrc import read_header, read_labels
+from cryoscore_plugin.settings import DenoiseSettings
+
+WITHOUT_EFFECT_ON_PIXELS = {"device", "threads", "tile_size", "overwrite", "model"}
+"""Settings that are not part of the fingerprint; the model is, by its hash."""
+
+STACK_LABEL = "for picking and looking, not for refinement"
+
+
+def output_labels(
+    task: MicrographTask, settings: DenoiseSettings, model: str
+) -> list[str]:
+    """Text lines for the header of an output.
+
+    Parameters
+    ----------
+    task : MicrographTask
+        The input, which exists, and its pixel size according to a table.
+    settings : DenoiseSettings
+        How it is denoised.
+    model : str
+        Name and hash of the model.
+
+    Raises
+    ------
+    MicrographError
+        If the input cannot be looked at.
+    """
+    try:
+        state = task.source.stat()
+    except OSError as error:
+        msg = (
+            f"{task.source} cannot be read: {error.strerror}. Check the name and that "
+            "you may read it, or remove it from the table."
+        )
+        raise MicrographError(msg) from error
+    facts = {
+        "version": __version__,
+        "model": model,
+        "settings": settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS),
+        "table pixel size": task.pixel_size,
+        "input": [task.source.name, state.st_size, state.st_mtime_ns],
+    }
+    text = json.dumps(facts, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:40]
+    labels = [
+        f"cryoscore {__version__} denoised, model {model}",
+        f"cryoscore fingerprint {digest}",
+    ]
+    if task.output.suffix == ".mrcs":
+        labels.append(STACK_LABEL)
+    return labels
+
+
+def is_finished(output: Path, labels: list[str]) -> bool:
+    """Whether an output is complete, and has the fingerprint among these labels.
+
+    Parameters
+    ----------
+    output : Path
+        The file; need not exist.
+    labels : list[str]
+        What the run would write, from `output_labels`.
+    """
+    try:
+        header = read_header(output)
+    except MicrographError:
+        return False
+    return labels[1] in header.labels and output.stat().st_size == header.file_size
+
+
+def refuse_denoised(source: Path, labels: tuple[str, ...]) -> None:
+    """Refuse an input that is an output of ours.
+
+    Raises
+    ------
+    MicrographError
+        If a label says so.
+    """
+    if ours := [label for label in labels if _is_ours(label)]:
+        msg = (
+            f"{source} was already denoised ({ours[0]}). Give the raw micrograph; a "
+            "second time would remove signal."
+        )
+        raise MicrographError(msg)
+
+
+def refuse_foreign(output: Path) -> None:
+    """Refuse to replace an image that another program wrote.
+
+    Raises
+    ------
+    MicrographError
+        If there is an image under this name without a label of ours.
+    """
+    try:
+        labels = read_labels(output)
+    except MicrographError:
+        return  # Nothing there, or nothing that could still be of use.
+    if not any(_is_ours(label) for label in labels):
+        msg = (
+            f"{output} exists, and was not written by cryoscore, so it is kept. Give "
+            "another folder with --output, or remove the file."
+        )
+        raise MicrographError(msg)
+
+
+def _is_ours(label: str) -> bool:
+    return label.startswith("cryoscore ") and " denoised, model " in label
