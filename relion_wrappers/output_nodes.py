@@ -1,0 +1,87 @@
+"""Tell RELION which file a job has made, in the words of that RELION.
+
+The type of a file is an integer in RELION 3.1, one word in 4 and another in 5, and a
+job with the wrong one is not offered as an input. But the job's input is listed in
+`job_pipeline.star` with the type that this RELION understands, and what comes out is
+again a table of micrographs. So the type is copied from there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryoscore_plugin.errors import InputError
+from relion_wrappers.project import RelionStyle, relion_style
+from relion_wrappers.star_file import StarFile, read_star, write_star
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NODES_FILE = "RELION_OUTPUT_NODES.star"
+
+_MICROGRAPHS = {
+    RelionStyle.V3: {"rlnPipeLineNodeType": "1"},
+    RelionStyle.V4: {"rlnPipeLineNodeTypeLabel": "MicrographsData.star.relion"},
+    RelionStyle.V5: {
+        "rlnPipeLineNodeTypeLabel": "MicrographGroupMetadata.star.relion",
+        "rlnPipeLineNodeTypeLabelDepth": "1",
+    },
+}
+"""Type columns of a table of micrographs, where the input's cannot be copied."""
+
+
+def announce_micrographs(job_folder: Path, table: str, *, like: str) -> None:
+    """Write `RELION_OUTPUT_NODES.star`, so that RELION offers a table as input.
+
+    A folder that no RELION made gets no such file.
+
+    Parameters
+    ----------
+    job_folder : Path
+        The folder given by `--o`.
+    table : str
+        The table of micrographs that the job makes, relative to the project.
+    like : str
+        The input table, as RELION wrote it on the command line.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    # RELION would keep a node that an earlier run announced.
+    import pandas as pd  # noqa: PLC0415  half a second, only in a RELION job
+
+    kind = _kind_of_input(job_folder / "job_pipeline.star", like)
+    style = relion_style(job_folder)
+    if kind is None and style is not None:
+        kind = _MICROGRAPHS[style]
+    if kind is None:
+        return
+    version = "version 50001" if style is RelionStyle.V5 else "version 30001"
+    nodes = pd.DataFrame([{"rlnPipeLineNodeName": table, **kind}])
+    write_star(
+        job_folder / NODES_FILE,
+        StarFile(blocks={"output_nodes": nodes}, version=version),
+    )
+
+
+def _kind_of_input(pipeline: Path, node: str) -> dict[str, str] | None:
+    """Type columns of a node; None where the file does not list it."""
+    try:
+        nodes = read_star(pipeline).blocks.get("pipeline_nodes")
+    except InputError:
+        return None  # Not started by RELION, or by one that writes another file.
+    if nodes is None or isinstance(nodes, dict):
+        return None
+    return _row_of(nodes, node)
+
+
+def _row_of(nodes: pd.DataFrame, node: str) -> dict[str, str] | None:
+    if "rlnPipeLineNodeName" not in nodes:
+        return None
+    for row in nodes.to_dict("records"):
+        if row.pop("rlnPipeLineNodeName") == node:
+            return {str(label): str(value) for label, value in row.items()}
+    return None
