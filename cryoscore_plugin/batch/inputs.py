@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cryoscore_plugin.errors import InputError
 
@@ -40,6 +40,7 @@ class TableRow:
     pixel_size: float | None = None
 
 
+@runtime_checkable  # The shape checks of the tests look at arguments.
 class MicrographTable(Protocol):
     """A format of tables of micrographs, plugged in for a suffix."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class MicrographResult:
     quality: dict[str, float] = field(default_factory=dict)
 
 
+@runtime_checkable  # The shape checks of the tests look at arguments.
 class JobMonitor(Protocol):
     """Whoever started the job: is told of each result, and may ask to stop."""
 
