@@ -1,0 +1,127 @@
+"""Restore a micrograph in one step: the posterior mean.
+
+A denoiser that minimises the mean squared error gives the mean of all clean images
+that could lie behind the noisy one, `x = D(u; sigma)`. By Tweedie's formula this is
+also one step along the score (`cryoscore_plugin.score`). Deterministic.
+
+How the micrograph is cut into tiles changes memory and time, never the result; if
+a device runs out of memory all the same, tiles are halved until they fit.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+
+from cryoscore_plugin.devices import Engine, out_of_memory
+from cryoscore_plugin.errors import DeviceError
+from cryoscore_plugin.tensors import ImageTensor, TileTensor
+from cryoscore_plugin.tiling import (
+    TilePlan,
+    apply_tiled,
+    fitting_tiles,
+    square_tiles,
+)
+
+
+class TileDenoiser(Protocol):
+    """A network that estimates clean tiles: `preconditioning` or one in a test."""
+
+    @property
+    def grid(self) -> int:
+        """Sides of an input are multiples of this, in px."""
+        ...
+
+    @property
+    def receptive_radius(self) -> int:
+        """An output pixel depends on no input pixel farther away, in px."""
+        ...
+
+    def __call__(self, u: torch.Tensor, sigma: torch.Tensor, /) -> torch.Tensor:
+        """Estimate of clean tiles `(n, 1, h, w)` at noise levels `(n,)`."""
+        ...
+
+
+def posterior_mean(
+    network: TileDenoiser, noisy: ImageTensor, engine: Engine, *, sigma: float = 1.0
+) -> ImageTensor:
+    """Mean of the clean images that could lie behind a noisy one.
+
+    Parameters
+    ----------
+    network : TileDenoiser
+        The denoiser D, on the engine's device.
+    noisy : ImageTensor
+        A micrograph of unit noise (`normalization.normalize`), on that device.
+    engine : Engine
+        Where and how to compute.
+    sigma : float
+        Noise level of the micrograph in units of the noise at full dose; 1 for a
+        micrograph as it is.
+
+    Returns
+    -------
+    clean : ImageTensor
+        The estimate, in the units of the input.
+
+    Raises
+    ------
+    DeviceError
+        If not even the smallest tile fits into the memory.
+    """
+    level = torch.tensor([sigma], dtype=torch.float32, device=noisy.device)
+
+    def process(tile: TileTensor) -> TileTensor:
+        laid_out = tile.contiguous(memory_format=torch.channels_last)
+        return network(laid_out, level).float()
+
+    plan = _first_plan(network, noisy, engine)
+    half = engine.dtype == torch.bfloat16
+    with (
+        torch.inference_mode(),
+        torch.autocast(engine.device.type, dtype=torch.bfloat16, enabled=half),
+        # The same result in each run, and float32 that is not rounded to tf32.
+        torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=half
+        ),
+    ):
+        clean = _within_memory(process, noisy, plan)
+    # A copy made outside inference mode: callers may change it in place.
+    return clean.clone()
+
+
+def _first_plan(network: TileDenoiser, noisy: ImageTensor, engine: Engine) -> TilePlan:
+    """Tiles as the user wants them, else as they should fit."""
+    h, w = noisy.shape
+    grid, reach = network.grid, network.receptive_radius
+    if engine.tile_size is not None:
+        return square_tiles((h, w), engine.tile_size, grid=grid, reach=reach)
+    return fitting_tiles((h, w), engine.pixels_at_once, grid=grid, reach=reach)
+
+
+def _within_memory(
+    process: Callable[[TileTensor], TileTensor], noisy: ImageTensor, plan: TilePlan
+) -> ImageTensor:
+    """Process tile by tile; halve the tiles as often as memory runs out."""
+    remaining: TilePlan | None = plan
+    while remaining is not None:
+        try:
+            return apply_tiled(process, noisy, remaining)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        # Outside the handler, whose traceback keeps the tensors alive.
+        gc.collect()
+        if noisy.device.type == "cuda":
+            torch.cuda.empty_cache()
+        plan, remaining = remaining, remaining.halved()
+    h, w = plan.tile_shape
+    msg = (
+        f"Expected memory for a tile of {h} x {w} px with a halo of {plan.reach} px, "
+        f"but {noisy.device} ran out of it. Close other programs that use it, choose "
+        "another --device, or set a larger working_pixel_size."
+    )
+    raise DeviceError(msg)

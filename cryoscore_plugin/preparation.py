@@ -1,0 +1,180 @@
+"""Make of a micrograph what a network looks at, and take it back afterwards.
+
+1. Dead borders are cut off, outliers clipped (`normalization.standardize`).
+2. Fourier crop to the working pixel size (`rescaling`).
+3. Unit noise (`normalization.normalize`).
+
+On the way back the steps are undone in reverse. A dead border is no part of the
+image: it is seen by no step, and comes back as it was.
+
+The tests hold that what is taken back unchanged is the band-limited micrograph, on
+either grid, with its border.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cryoscore_plugin.normalization import (
+    Normalized,
+    live_area,
+    normalize,
+    standardize,
+)
+from cryoscore_plugin.rescaling import fourier_crop, fourier_pad, working_shape
+from cryoscore_plugin.tensors import ImageTensor, ResizedTensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A micrograph as a network sees it, and how to go back.
+
+    Attributes
+    ----------
+    noisy : Normalized
+        The micrograph in units of its noise, on the working grid.
+    pixel_size : float
+        Pixel size of that grid as it was obtained, in Å/px.
+    shape : tuple[int, int]
+        `(h, w)` in px of the working grid, were the dead border a part of it.
+    area : tuple[slice, slice]
+        Rows and columns of the input inside its dead border.
+    offset, spread : float
+        Median and robust standard deviation of the input.
+    clipped : float
+        Part of the pixels that were clipped, from 0 to 1.
+    """
+
+    noisy: Normalized
+    pixel_size: float
+    shape: tuple[int, int]
+    area: tuple[slice, slice]
+    offset: float
+    spread: float
+    clipped: float
+
+    def undo(self, clean: ImageTensor) -> ImageTensor:
+        """Bring an estimate back to the grey scale of the input."""
+        return self.noisy.undo(clean) * self.spread + self.offset
+
+
+def prepare(
+    image: ImageTensor, *, pixel_size: float, working_pixel_size: float
+) -> Prepared:
+    """Cut, clip, rescale and normalise a micrograph.
+
+    Parameters
+    ----------
+    image : ImageTensor
+        The micrograph as it was read.
+    pixel_size : float
+        Its pixel size, in Å/px.
+    working_pixel_size : float
+        Pixel size at which the network looks at it, in Å/px. A micrograph that is
+        coarser stays as it is.
+
+    Raises
+    ------
+    MicrographError
+        If the micrograph is constant, too small, or without noise.
+    """
+    area = live_area(image)
+    standard = standardize(image[area])
+    whole, shape = (
+        working_shape(
+            (h, w), pixel_size=pixel_size, working_pixel_size=working_pixel_size
+        )
+        for h, w in (image.shape, standard.pixels.shape)
+    )
+    obtained = pixel_size * mean_ratio(standard.pixels.shape, shape)
+    noisy = normalize(fourier_crop(standard.pixels, shape), pixel_size=obtained)
+    return Prepared(
+        noisy=noisy,
+        pixel_size=obtained,
+        shape=whole,
+        area=area,
+        offset=standard.offset,
+        spread=standard.spread,
+        clipped=min(1.0, standard.clipped + noisy.clipped),
+    )
+
+
+def on_input_grid(
+    prepared: Prepared, clean: ImageTensor, image: ResizedTensor
+) -> Tensor:
+    """Bring an estimate onto the grid of the input.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        What `prepare` made of the input.
+    clean : ImageTensor
+        The estimate, on the working grid and in units of the noise.
+    image : ResizedTensor
+        The input, whose dead border is taken over.
+
+    Returns
+    -------
+    restored : Tensor
+        As large as the input, in its grey scale.
+    """
+    h, w = image[prepared.area].shape
+    padded = fourier_pad(prepared.undo(clean), (h, w))
+    if padded.shape == image.shape:
+        return padded
+    result = image.clone()
+    result[prepared.area] = padded
+    return result
+
+
+def on_working_grid(
+    prepared: Prepared, clean: ImageTensor, image: ResizedTensor
+) -> Tensor:
+    """Bring an estimate back to the grey scale of the input; its grid stays.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        What `prepare` made of the input.
+    clean : ImageTensor
+        The estimate, on the working grid and in units of the noise.
+    image : ResizedTensor
+        The input; each pixel of its dead border is taken from the nearest one.
+
+    Returns
+    -------
+    restored : Tensor
+        Of the size `prepared.shape`.
+    """
+    restored = prepared.undo(clean)
+    h, w = image[prepared.area].shape
+    if (h, w) == image.shape:
+        return restored
+    filled = torch.full_like(image, prepared.offset)
+    filled[prepared.area] = fourier_pad(restored, (h, w))
+    binned = fourier_crop(filled, prepared.shape)
+    nearest, alive = [], []
+    for side, count, extent in zip(
+        image.shape, prepared.shape, prepared.area, strict=True
+    ):
+        pixel = (torch.arange(count, device=image.device) + 0.5) * (side / count)
+        nearest.append(pixel.long())
+        alive.append((pixel >= extent.start) & (pixel < extent.stop))
+    border = image[nearest[0]][:, nearest[1]]
+    return torch.where(alive[0][:, None] & alive[1], binned, border)
+
+
+def mean_ratio(shape: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """How many times more pixels a side of one grid has: the mean of both sides.
+
+    Parameters
+    ----------
+    shape, other : tuple[int, int]
+        `(h, w)` of two grids that cover the same area, in px. The ratio differs
+        hardly between the sides, by rounding alone.
+    """
+    (h, w), (other_h, other_w) = shape, other
+    return (h / other_h + w / other_w) / 2

@@ -1,0 +1,32 @@
+"""The tensors that cryoscore passes around, named once, with their shapes.
+
+As `arrays`, for what is computed with torch: everything between `rescaling` and
+the result. Kept apart from it, so that reading files needs no torch, which
+takes seconds to import.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Complex64, Float32, Float64
+from torch import Tensor
+
+ImageTensor = Float32[Tensor, "h w"]
+"""One micrograph, or a map over its pixels. The row, y, comes first."""
+
+ResizedTensor = Float32[Tensor, "new_h new_w"]
+"""The same area as an `ImageTensor` of that call, with other pixels."""
+
+TileTensor = Float32[Tensor, "1 1 tile_h tile_w"]
+"""One tile of a micrograph, as a network takes it."""
+
+HalfPlane = Complex64[Tensor, "h half"]
+"""Fourier coefficients of a real image, as `torch.fft.rfft2` orders them."""
+
+HalfPlaneMap = Float32[Tensor, "h half"]
+"""A real number for each coefficient of a `HalfPlane`."""
+
+HalfPlaneMask = Bool[Tensor, "h half"]
+"""True for the coefficients of a `HalfPlane` that are meant."""
+
+RingTensor = Float64[Tensor, " rings"]
+"""One value for each ring of spatial frequency, from zero outwards."""
