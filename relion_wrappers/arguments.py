@@ -1,0 +1,191 @@
+"""The words with which RELION starts an External job.
+
+RELION writes `--o External/job003/ --in_mics FILE [--label [value]]... --j 1`, and
+adds `--pipeline_control DIR` if `relion_` is anywhere in the command. It does not
+quote values, and a label whose value was left empty arrives alone. A mistake in a
+label or a value is told in one sentence, because RELION itself tells nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.settings import DenoiseSettings
+
+Callback = TypeVar("Callback", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobArguments:
+    """What RELION itself tells a job; the rest are settings.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder of the job.
+    in_mics : str
+        Table of micrographs, as RELION wrote it.
+    threads : int or None
+        CPU threads.
+    """
+
+    folder: Path
+    in_mics: str
+    threads: int | None
+
+
+class Takes(Enum):
+    """What may follow an option."""
+
+    NOTHING = 0
+    A_VALUE = 1
+    PERHAPS_A_VALUE = 2
+
+
+def job_options(callback: Callback) -> Callback:
+    """Add the options of every job on micrographs; pass on one object.
+
+    Parameters
+    ----------
+    callback : Callback
+        Click callback that takes `arguments`, keyword-only.
+    """
+
+    @functools.wraps(callback)
+    def with_arguments(
+        *args: object, o: Path, in_mics: str, j: int | None, **values: object
+    ) -> object:
+        arguments = JobArguments(folder=o, in_mics=in_mics, threads=j)
+        return callback(*args, arguments=arguments, **values)
+
+    decorated: Any = with_arguments
+    for decorate in (
+        click.option(
+            "--pipeline_control",
+            expose_value=False,
+            metavar="DIR",
+            help="Taken and not used; RELION adds it to some commands.",
+        ),
+        click.option(
+            "--j", type=click.IntRange(min=1), help="CPU threads, as --threads."
+        ),
+        click.option(
+            "--in_mics", required=True, metavar="STAR", help="Table of micrographs."
+        ),
+        click.option(
+            "--o",
+            required=True,
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="Folder of the job, such as External/job003/.",
+        ),
+    ):
+        decorated = decorate(decorated)
+    return decorated  # type: ignore[no-any-return]  # click.option keeps the callback
+
+
+def folder_among(words: Sequence[str]) -> Path | None:
+    """Folder of the job, even if the rest of the command cannot be understood.
+
+    Parameters
+    ----------
+    words : Sequence[str]
+        The command line after the name of the command.
+    """
+    for word, following in pairwise([*words, ""]):
+        if word == "--o" and following and not following.startswith("--"):
+            return Path(following)
+        if word.startswith("--o=") and len(word) > len("--o="):
+            return Path(word.removeprefix("--o="))
+    return None
+
+
+def check_grammar(words: Sequence[str], takes: Callable[[str], Takes | None]) -> None:
+    """Refuse words that are no `--label value`, which RELION makes of typing errors.
+
+    Parameters
+    ----------
+    words : Sequence[str]
+        The command line after the name of the command.
+    takes : Callable[[str], Takes or None]
+        What may follow an option; None for a word that is no option of the command.
+
+    Raises
+    ------
+    ConfigError
+        If a value is missing, or there is one too many.
+    """
+    expected = Takes.NOTHING
+    option = ""
+    for word in words:
+        if word.startswith("--"):
+            _check_given(option, expected)
+            option = word
+            # An unknown option is told by click, which proposes the right name.
+            known = takes(word) or Takes.PERHAPS_A_VALUE
+            expected = Takes.NOTHING if "=" in word else known
+        elif expected is Takes.NOTHING and option:
+            msg = (
+                f"{option} should be followed by the next parameter, but {word!r} "
+                "comes between. A parameter that is a switch has no value, and a "
+                "value with a space stands in double quotes."
+            )
+            raise ConfigError(msg)
+        else:
+            expected = Takes.NOTHING
+    _check_given(option, expected)
+
+
+def _check_given(option: str, expected: Takes) -> None:
+    if expected is Takes.A_VALUE:
+        msg = (
+            f"{option} should have a value, but has none. Give one, or empty the "
+            "label of this parameter too."
+        )
+        raise ConfigError(msg)
+
+
+def job_settings(
+    settings: DenoiseSettings, *, threads: int | None, gpu: str | None
+) -> DenoiseSettings:
+    """Settings with what RELION users say in RELION's words.
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+        Settings as given; `threads` counts more than `--j`, which RELION always
+        sends.
+    threads : int or None
+        Value of `--j`.
+    gpu : str or None
+        Value of `--gpu`: GPU numbers with `,` or RELION's `:` between; empty for
+        all that are free. None if it was not given.
+
+    Raises
+    ------
+    ConfigError
+        If `--gpu` and `--device` contradict each other, or are no device.
+    """
+    changes: dict[str, object] = {}
+    if settings.threads is None and threads is not None:
+        changes["threads"] = threads
+    if gpu is not None:
+        device = gpu.strip().replace(":", ",") or "auto"
+        default = DenoiseSettings.model_fields["device"].default
+        if settings.device not in (default, device):
+            msg = (
+                f"--gpu is {gpu} and --device is {settings.device}, but they are the "
+                "same setting. Give one of them."
+            )
+            raise ConfigError(msg)
+        changes["device"] = device
+    return DenoiseSettings.checked({**settings.model_dump(), **changes})

@@ -1,0 +1,128 @@
+"""However a job ends, its folder says so with exactly one marker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from cryoscore_plugin.cli.exits import TerminatedError
+from cryoscore_plugin.errors import ConfigError, InputError, JobAbortedError
+from relion_wrappers.job import Marker, RelionJob, leave_marker
+
+SUCCESS = "RELION_JOB_EXIT_SUCCESS"
+FAILURE = "RELION_JOB_EXIT_FAILURE"
+ABORTED = "RELION_JOB_EXIT_ABORTED"
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def raise_it(error: BaseException) -> Callable[[RelionJob], None]:
+    def act(_job: RelionJob) -> None:
+        raise error
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "marker"),
+    [
+        pytest.param(lambda _job: None, SUCCESS, id="done"),
+        pytest.param(raise_it(SystemExit(0)), SUCCESS, id="exit 0"),
+        pytest.param(raise_it(SystemExit(3)), FAILURE, id="exit 3"),
+        pytest.param(raise_it(ConfigError("wrong")), FAILURE, id="our error"),
+        pytest.param(raise_it(ZeroDivisionError()), FAILURE, id="bug"),
+        pytest.param(raise_it(MemoryError()), FAILURE, id="memory"),
+        pytest.param(raise_it(JobAbortedError("stop")), ABORTED, id="abort"),
+        pytest.param(raise_it(KeyboardInterrupt()), ABORTED, id="Ctrl-C"),
+        pytest.param(
+            lambda _job: os.kill(os.getpid(), signal.SIGTERM), ABORTED, id="SIGTERM"
+        ),
+        pytest.param(
+            lambda _job: os.kill(os.getpid(), signal.SIGHUP), ABORTED, id="hung up"
+        ),
+    ],
+)
+def test_each_end_leaves_its_marker_and_no_other(
+    tmp_path: Path, act: Callable[[RelionJob], None], marker: str
+) -> None:
+    with suppress(BaseException), RelionJob(tmp_path) as job:
+        act(job)
+    assert names_in(tmp_path) == [marker]
+
+
+def test_an_error_goes_on_to_whoever_tells_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="wrong"), RelionJob(tmp_path):
+        raise_it(ConfigError("wrong"))(None)
+
+
+def test_a_second_sigterm_does_not_prevent_the_marker(tmp_path: Path) -> None:
+    with suppress(TerminatedError), RelionJob(tmp_path):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert names_in(tmp_path) == [ABORTED]
+
+
+def test_signals_are_given_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    with RelionJob(tmp_path):
+        assert signal.getsignal(signal.SIGTERM) is not before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)) == before
+
+
+def test_a_job_under_nohup_stays_deaf_to_hanging_up(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with RelionJob(tmp_path):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert names_in(tmp_path) == [SUCCESS]
+
+
+def test_markers_of_the_last_run_are_removed_first(tmp_path: Path) -> None:
+    names = [
+        SUCCESS,
+        FAILURE,
+        ABORTED,
+        "RELION_JOB_ABORT_NOW",
+        "PIPELINER_JOB_ABORT_NOW",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    with RelionJob(tmp_path) as job:
+        assert names_in(tmp_path) == []
+        assert not job.abort_requested()
+
+
+@pytest.mark.parametrize("name", ["RELION_JOB_ABORT_NOW", "PIPELINER_JOB_ABORT_NOW"])
+def test_abort_is_requested_by_a_file(tmp_path: Path, name: str) -> None:
+    with RelionJob(tmp_path) as job:
+        (tmp_path / name).touch()
+        assert job.abort_requested()
+
+
+def test_missing_folder_is_made(tmp_path: Path) -> None:
+    with RelionJob(tmp_path / "External/job001"):
+        pass
+    assert names_in(tmp_path / "External/job001") == [SUCCESS]
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "External").write_text("a file")
+    with pytest.raises(InputError, match="Cannot use the job folder"):
+        RelionJob(tmp_path / "External/job001").__enter__()
+
+
+def test_a_marker_takes_the_place_of_the_others(tmp_path: Path) -> None:
+    for marker in (*Marker, *Marker):
+        leave_marker(tmp_path, marker)
+        assert names_in(tmp_path) == [marker.value]
