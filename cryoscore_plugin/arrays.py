@@ -27,3 +27,9 @@ Volume = Float32[np.ndarray, "depth height width"]
 
 CentersYX = Float64[np.ndarray, "n 2"]
 """Positions in an image in px, row (y) first."""
+
+Scores = Float64[np.ndarray, "n"]
+"""One number for each of the `n` positions of a `CentersYX`; higher is better."""
+
+Values = Float64[np.ndarray, "values"]
+"""A list of numbers that belong to no grid, such as the points of a curve."""
