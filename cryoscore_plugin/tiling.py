@@ -125,9 +125,9 @@ class TilePlan:
         if max(h, w) <= self.grid:
             return None
         if h >= w:
-            h = _rounded_up(h / 2, self.grid)
+            h = _rounded_up(h, self.grid, parts=2)
         else:
-            w = _rounded_up(w / 2, self.grid)
+            w = _rounded_up(w, self.grid, parts=2)
         return TilePlan(
             image_shape=self.image_shape,
             tile_shape=(h, w),
@@ -215,8 +215,8 @@ def fitting_tiles(
             plan = TilePlan(
                 image_shape=(h, w),
                 tile_shape=(
-                    _rounded_up(h / rows, grid),
-                    _rounded_up(w / columns, grid),
+                    _rounded_up(h, grid, parts=rows),
+                    _rounded_up(w, grid, parts=columns),
                 ),
                 grid=grid,
                 reach=reach,
@@ -288,6 +288,6 @@ def extend(image: ImageTensor, shape: tuple[int, int]) -> ResizedTensor:
     return functional.pad(image[None, None], missing, mode=mode)[0, 0]
 
 
-def _rounded_up(length: float, grid: int) -> int:
-    """Smallest multiple of the grid that is not less."""
-    return math.ceil(length / grid) * grid
+def _rounded_up(length: int, grid: int, *, parts: int = 1) -> int:
+    """Smallest multiple of the grid that, so many times, is not less."""
+    return math.ceil(length / (grid * parts)) * grid
