@@ -7,6 +7,7 @@ complete (`writing`). A stack (`.mrcs`) goes through memory image by image.
 
 from cryoscore_plugin.mrc.header import MrcHeader
 from cryoscore_plugin.mrc.reading import (
+    is_tiff,
     iterate_stack,
     read_header,
     read_labels,
@@ -21,6 +22,7 @@ from cryoscore_plugin.mrc.writing import (
 
 __all__ = [
     "MrcHeader",
+    "is_tiff",
     "iterate_stack",
     "read_header",
     "read_labels",

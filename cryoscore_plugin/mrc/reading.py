@@ -49,7 +49,7 @@ def read_micrograph(path: Path, *, pixel_size: float | None = None) -> Micrograp
         If the file cannot be read or is damaged, is no image or more than one,
         has pixels that are not finite, or no pixel size is known.
     """
-    if path.suffix.lower() in TIFF_SUFFIXES:
+    if is_tiff(path):
         pixels, header_size = read_tiff(path)
         if (size := pixel_size or header_size) is None:
             raise MicrographError(NO_PIXEL_SIZE.format(path=path))
@@ -109,6 +109,11 @@ def iterate_stack(
                 axes=header.axes,
                 source=path,
             )
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file is TIFF by its name; it then has no MRC header."""
+    return path.suffix.lower() in TIFF_SUFFIXES
 
 
 def read_header(path: Path) -> MrcHeader:

@@ -1,0 +1,220 @@
+"""From files to files: denoise micrographs on all devices, and tell the monitor.
+
+Each device has one micrograph in work, the next one being read, and the last one
+being written, so that files and computing overlap while memory stays flat over a run
+of any length. The first device computes in the calling thread, where Ctrl-C
+arrives; every other has a thread of its own. A stack is read, denoised and written
+image by image.
+
+One bad micrograph does not stop the others. What concerns all of them does: a
+device, a model or a setting that cannot be used, and a wish to stop.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
+from cryoscore_plugin.batch.steps import (
+    Prepared,
+    denoise_stack,
+    failure_sentence,
+    prepare,
+    save,
+)
+from cryoscore_plugin.denoiser import Denoiser, load_denoisers
+from cryoscore_plugin.errors import (
+    CheckpointError,
+    ConfigError,
+    DeviceError,
+    JobAbortedError,
+)
+from cryoscore_plugin.mrc import remove_leftovers
+from cryoscore_plugin.settings import DenoiseSettings
+
+logger = logging.getLogger(__name__)
+
+CONCERNS_ALL = (CheckpointError, ConfigError, DeviceError)
+"""Errors that would meet every micrograph, so that a run stops."""
+
+Outcome = TypeVar("Outcome")
+
+
+def denoise_micrographs(
+    tasks: Sequence[MicrographTask], settings: DenoiseSettings, monitor: JobMonitor
+) -> list[MicrographResult]:
+    """Denoise micrographs from files to files.
+
+    An output that is finished (`batch.finished`) is skipped, so that the same call
+    again goes on where a killed one stopped.
+
+    Parameters
+    ----------
+    tasks : Sequence[MicrographTask]
+        What to do.
+    settings : DenoiseSettings
+        How.
+    monitor : JobMonitor
+        Is told of each result, in the order of completion and never twice at a
+        time; with several devices from other threads, too. May ask to stop.
+
+    Returns
+    -------
+    results : list[MicrographResult]
+        One for each task, in the order of the tasks.
+
+    Raises
+    ------
+    JobAbortedError
+        If the monitor asked to stop. Finished outputs are kept.
+    ConfigError, CheckpointError, DeviceError
+        If a setting, the model or a device cannot be used.
+    """
+    remove_leftovers(task.output for task in tasks)
+    denoisers = load_denoisers(settings)
+    monitor.on_start(_description(denoisers), total=len(tasks))
+    run = _Run(tasks, settings, monitor)
+    first, *others = denoisers
+    with ThreadPoolExecutor(max(1, len(others))) as threads:
+        elsewhere = [threads.submit(_work, denoiser, run) for denoiser in others]
+        _work(first, run)
+        for work in elsewhere:
+            work.result()
+    return run.results()
+
+
+def _description(denoisers: Sequence[Denoiser]) -> str:
+    """Model and devices in words."""
+    return "; ".join(dict.fromkeys(one.description for one in denoisers))
+
+
+class _Run:
+    """What the devices share: the tasks that wait, the results, and whether to stop."""
+
+    def __init__(
+        self,
+        tasks: Sequence[MicrographTask],
+        settings: DenoiseSettings,
+        monitor: JobMonitor,
+    ) -> None:
+        self.settings = settings
+        self.stopped = False
+        self._aborted = False
+        self._monitor = monitor
+        self._tasks = tasks
+        self._waiting = iter(tasks)
+        self._done = 0
+        self._results: dict[MicrographTask, MicrographResult] = {}
+        self._lock = threading.RLock()
+
+    def next_task(self) -> MicrographTask | None:
+        """The next task; None if there is none, or the user asked to stop."""
+        with self._lock:
+            if not self.stopped and self._monitor.abort_requested():
+                self.stopped = self._aborted = True
+            return None if self.stopped else next(self._waiting, None)
+
+    def report(self, result: MicrographResult, *, since: float) -> None:
+        """Take a result, and tell the monitor."""
+        timed = replace(result, seconds=time.monotonic() - since)
+        with self._lock:
+            self._results[result.task] = timed
+            self._done += 1
+            self._monitor.on_result(timed, done=self._done, total=len(self._tasks))
+
+    def results(self) -> list[MicrographResult]:
+        """All results in the order of the tasks, unless the user asked to stop."""
+        if self._aborted:
+            msg = (
+                f"Stopped as asked after {self._done} of {len(self._tasks)} "
+                "micrographs. Finished outputs are kept; the same command goes on "
+                "from there."
+            )
+            raise JobAbortedError(msg)
+        return [self._results[task] for task in self._tasks]
+
+
+def _work(denoiser: Denoiser, run: _Run) -> None:
+    """Denoise on one device until no task is left or the run is stopped."""
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        try:
+            coming = _read_ahead(denoiser, run, reader)
+            while coming is not None:
+                since = time.monotonic()
+                outcome = coming.result()
+                coming = _read_ahead(denoiser, run, reader)
+                if run.stopped:
+                    break
+                save_it = _denoised(outcome, denoiser, run)
+                # At most one result waits for the disk.
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(_finish, save_it, run, since=since)
+            if writing is not None:
+                writing.result()
+        except BaseException:
+            # The other devices shall not go on; Ctrl-C comes here, too.
+            run.stopped = True
+            raise
+
+
+def _read_ahead(
+    denoiser: Denoiser, run: _Run, reader: ThreadPoolExecutor
+) -> Future[Prepared | MicrographResult] | None:
+    """Begin to read the next micrograph, if there is one."""
+    task = run.next_task()
+    if task is None:
+        return None
+
+    def step() -> Prepared | MicrographResult:
+        prepared = prepare(task, run.settings, denoiser.fingerprint)
+        return prepared or MicrographResult(task=task, status="skipped")
+
+    return reader.submit(_attempt, task, step)
+
+
+def _denoised(
+    outcome: Prepared | MicrographResult, denoiser: Denoiser, run: _Run
+) -> Callable[[], MicrographResult]:
+    """Compute; return what is left to do, which is to write."""
+    if isinstance(outcome, MicrographResult):
+        return lambda: outcome
+    task, micrograph = outcome.task, outcome.micrograph
+    if micrograph is None:
+        result = _attempt(task, lambda: denoise_stack(outcome, denoiser, run.settings))
+        return lambda: result
+    restoration = _attempt(task, lambda: denoiser.denoise(micrograph))
+    if isinstance(restoration, MicrographResult):
+        return lambda: restoration
+    # Without the raw pixels, which writing does not need.
+    rest = replace(outcome, micrograph=None)
+    return lambda: _attempt(task, lambda: save(rest, restoration, run.settings))
+
+
+def _attempt(
+    task: MicrographTask, step: Callable[[], Outcome]
+) -> Outcome | MicrographResult:
+    """Do one step; a fault of this micrograph alone becomes its result."""
+    try:
+        return step()
+    except CONCERNS_ALL:
+        raise
+    except Exception as error:  # One must not stop the others.
+        logger.debug("%s failed", task.source, exc_info=True)
+        return MicrographResult(
+            task=task, status="failed", message=failure_sentence(task, error)
+        )
+
+
+def _finish(
+    save_it: Callable[[], MicrographResult], run: _Run, *, since: float
+) -> None:
+    """Write, and tell what became of it."""
+    run.report(save_it(), since=since)
