@@ -16,6 +16,9 @@ from jaxtyping import Bool, Float32, Float64
 Image = Float32[np.ndarray, "h w"]
 """One micrograph, or a map over its pixels. The row, y, comes first."""
 
+View = Float32[np.ndarray, "side side"]
+"""One particle seen from one side, in the middle of a square."""
+
 Mask = Bool[np.ndarray, "h w"]
 """True where a pixel counts."""
 

@@ -55,7 +55,7 @@ class Lobe:
 
 
 def random_shape(rng: np.random.Generator) -> AtomicModel:
-    """A random particle of 80 to 320 Å in diameter."""
+    """A random particle that fits into a ball of 80 to 320 Å; a few are much smaller."""
     extent = np.exp(rng.uniform(np.log(80), np.log(320)))
     lobes = _random_lobes(rng)
     reach = max(np.linalg.norm(x.centre_xyz) + x.semi_axes.max() for x in lobes)

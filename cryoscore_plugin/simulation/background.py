@@ -96,7 +96,8 @@ def ice_thickness(canvas: Canvas, rng: np.random.Generator) -> Layer:
     ramp = slope * (np.cos(angle) * y + np.sin(angle) * x)
     cloud = np.exp(rng.uniform(np.log(0.003), np.log(0.06)))
     field = cloud * canvas.random_field(rng.uniform(1.5, 3.5), rng)
-    return Layer(phase=canvas.empty(), absorption=ramp - ramp.mean() + field)
+    absorption = (ramp - ramp.mean() + field).astype(np.float32)
+    return Layer(phase=canvas.empty(), absorption=absorption)
 
 
 def ice_texture(canvas: Canvas, rng: np.random.Generator) -> Layer:

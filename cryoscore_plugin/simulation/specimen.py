@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from cryoscore_plugin.arrays import CentersYX, Image
+from cryoscore_plugin.arrays import CentersYX, Image, View
 from cryoscore_plugin.constants import interaction_constant
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.projection import projected_potential
@@ -28,14 +28,14 @@ class ViewBank:
         Of the particle.
     diameter : float
         In px.
-    views : list[Image]
+    views : list[View]
         Square, one size, in rad; the particle's centre is within half a px of
         the middle.
     """
 
     name: str
     diameter: float
-    views: list[Image]
+    views: list[View]
 
 
 def random_views(
@@ -121,7 +121,7 @@ def random_centers(
 def add_views(
     phase: Image,
     centers_yx: CentersYX,
-    views: Sequence[Image],
+    views: Sequence[View],
     *,
     rng: np.random.Generator,
 ) -> None:

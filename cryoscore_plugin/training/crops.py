@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +32,11 @@ from cryoscore_plugin.simulation.micrographs import (
 )
 from cryoscore_plugin.simulation.specimen import add_views, random_centers, random_views
 from cryoscore_plugin.training.recipe import MixSettings, PoolSettings
+
+Electrons = TypeVar("Electrons", float, np.float64, Float32[np.ndarray, " n"])
+
+TYPICAL_CONTRAST = 0.6
+"""Particle contrast relative to weak-phase theory, in the middle of its range."""
 
 NOISE_BAND = (0.38, 0.49)
 """Spatial frequencies in cycles/px where the noise has unit variance by definition."""
@@ -54,6 +61,22 @@ class ScenePool:
     background: Float16[np.ndarray, "n s s"]
     pixel_sizes: Float32[np.ndarray, " n"]
 
+    @cached_property
+    def mean_power(self) -> float:
+        """Mean square of the contrast of the particles, over all scenes."""
+        squares = [np.square(scene, dtype=np.float32).mean() for scene in self.clean]
+        return float(np.mean(squares))
+
+    def expected_power(self, electrons: Electrons) -> Electrons:
+        """Signal power of an average scene, in units of the noise.
+
+        Parameters
+        ----------
+        electrons : Electrons
+            Counted electrons per pixel.
+        """
+        return electrons * TYPICAL_CONTRAST**2 * self.mean_power
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingPair:
@@ -67,11 +90,14 @@ class TrainingPair:
         Their noise levels.
     clean : Tiles
         The particles alone.
+    power : NoiseLevels
+        Signal power of an average scene at the dose of each crop.
     """
 
     u: Tiles
     sigma: NoiseLevels
     clean: Tiles
+    power: NoiseLevels
 
 
 def simulate_group(
@@ -134,9 +160,10 @@ def mix_batch(
         Source of everything random.
     """
     pairs = [_mix_one(pool, settings, crop, rng) for _ in range(batch)]
-    clean, rest = (
-        torch.from_numpy(np.stack(x))[:, None] for x in zip(*pairs, strict=True)
+    clean, rest, power = (
+        torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True)
     )
+    clean, rest = clean[:, None], rest[:, None]
     sigma = np.where(
         rng.random(batch) < settings.full_dose,
         1.0,
@@ -148,13 +175,15 @@ def mix_batch(
     u = clean + rest + level[:, None, None, None] * noise
     # A real micrograph has its outliers clipped; where, depends on the picture.
     limit = (limit * torch.maximum(level, torch.ones(()))).reshape(-1, 1, 1, 1)
-    return TrainingPair(u=u.clamp(-limit, limit), sigma=level, clean=clean)
+    return TrainingPair(
+        u=u.clamp(-limit, limit), sigma=level, clean=clean, power=power.float()
+    )
 
 
 def _mix_one(
     pool: ScenePool, settings: MixSettings, crop: int, rng: np.random.Generator
-) -> tuple[Float32[np.ndarray, "s s"], Float32[np.ndarray, "s s"]]:
-    """Particles and background of one crop, in units of the noise.
+) -> tuple[Float32[np.ndarray, "c c"], Float32[np.ndarray, "c c"], np.float64]:
+    """Particles and background of one crop, in units of the noise; expected power.
 
     Particles wrap around their scene, so the crop may begin anywhere; the
     background does not.
@@ -176,7 +205,9 @@ def _mix_one(
         contrast = 0.0
     strength = rng.uniform(0, settings.background)
     rest = np.float32(amplitude * strength) * rest
-    return np.float32(amplitude * contrast) * clean, rest - np.median(rest)
+    rest -= np.median(rest)
+    power = pool.expected_power(electrons)
+    return np.float32(amplitude * contrast) * clean, rest, power
 
 
 def _random_crop(

@@ -109,10 +109,13 @@ def train(
 
 
 def weighted_loss(output: Tensor, pair: TrainingPair, floor: float) -> Tensor:
-    """Mean squared error, each crop weighted by `1 / (signal power + floor)`."""
-    power = pair.clean.square().mean((1, 2, 3))
+    """Mean squared error, each crop weighted by `1 / (expected power + floor)`.
+
+    The power expected at its dose, not its own: a crop without particles but with
+    strong contamination would otherwise outweigh all others.
+    """
     error = (output - pair.clean).square().mean((1, 2, 3))
-    return (error / (power + floor)).mean()
+    return (error / (pair.power + floor)).mean()
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -129,7 +132,10 @@ def _start(recipe: Recipe) -> Run:
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        model.parameters(),
+        recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
     return Run(
         model=model,

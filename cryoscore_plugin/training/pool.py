@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
@@ -44,15 +44,22 @@ def build_pool(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"group-{group:04d}.npz" for group in range(settings.groups)]
     missing = [group for group, path in enumerate(paths) if not path.exists()]
-    make = partial(_write_group, models, settings, seed, folder)
+    if missing:
+        _simulate(
+            partial(_write_group, models, settings, seed, folder), missing, workers
+        )
+    return load_pool(paths)
+
+
+def _simulate(make: Callable[[int], None], groups: list[int], workers: int) -> None:
+    """Make groups of scenes in several processes, and say how it goes."""
     # Forking after torch has started threads can hang: spawn.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        futures = [executor.submit(make, group) for group in missing]
+        futures = [executor.submit(make, group) for group in groups]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
-            if done % 20 == 0 or done == len(missing):
-                log.info("simulated %d of %d groups of scenes", done, len(missing))
-    return load_pool(paths)
+            if done % 20 == 0 or done == len(groups):
+                log.info("simulated %d of %d groups of scenes", done, len(groups))
 
 
 def load_pool(paths: Sequence[Path]) -> ScenePool:

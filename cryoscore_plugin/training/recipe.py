@@ -94,8 +94,8 @@ class Recipe(BaseModel):
         AdamW with a linear rise over `warmup` steps and a cosine fall; `ema` is
         the memory of the averaged weights.
     floor : float
-        Errors are weighted by `1 / (signal power + floor)`: a crop of one movie
-        frame then counts about as much as one of a full exposure.
+        Errors are weighted by `1 / (power expected at the dose + floor)`: a crop of
+        one movie frame then counts about as much as one of a full exposure.
     checkpoint_every : int
         Steps between two saved states and validations.
     """
@@ -110,13 +110,13 @@ class Recipe(BaseModel):
     mix: MixSettings = MixSettings()
     seed: int = 1
     steps: int = Field(default=8000, ge=1)
-    batch: int = Field(default=12, ge=1)
+    batch: int = Field(default=8, ge=1)
     crop: int = Field(default=160, ge=32)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     warmup: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=1e-3, ge=0)
-    ema: float = Field(default=0.999, ge=0, lt=1)
-    floor: float = Field(default=0.01, gt=0)
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    floor: float = Field(default=0.005, gt=0)
     checkpoint_every: int = Field(default=250, ge=1)
 
     @classmethod

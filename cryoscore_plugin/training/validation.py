@@ -16,13 +16,10 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
-from cryoscore_plugin.training.crops import ScenePool
+from cryoscore_plugin.training.crops import TYPICAL_CONTRAST, ScenePool
 
 DOSES = (1.0, 2.0, 6.0, 20.0, 50.0)
 """From one movie frame to a full exposure, in e/Å²."""
-
-CONTRAST = 0.6
-"""Particle contrast relative to weak-phase theory."""
 
 BAND = (1 / 250, 1 / 10)
 """Where particles have their signal, in 1/Å."""
@@ -70,8 +67,10 @@ def validate(
             output = torch.cat(
                 [model(u, torch.ones(len(u))) for u in torch.split(noisy, batch)]
             )
-        weight = 1 / (clean.square().mean((1, 2, 3)) + floor)
-        risks.append(float((weight * (output - clean).square().mean((1, 2, 3))).mean()))
+        electrons = dose * pool.pixel_sizes**2 * np.float32(QUANTUM_EFFICIENCY)
+        power = torch.from_numpy(pool.expected_power(electrons))
+        error = (output - clean).square().mean((1, 2, 3))
+        risks.append(float((error / (power + floor)).mean()))
         raw[dose] = _mean_correlation(noisy, clean, pool.pixel_sizes)
         denoised[dose] = _mean_correlation(output, clean, pool.pixel_sizes)
     return ValidationResult(risk=float(np.mean(risks)), raw=raw, denoised=denoised)
@@ -83,7 +82,7 @@ def _exposed(
     """All scenes at one dose, in units of the noise: noisy and clean."""
     electrons = dose * pool.pixel_sizes**2 * QUANTUM_EFFICIENCY
     amplitude = np.sqrt(electrons).astype(np.float32)[:, None, None]
-    clean = amplitude * np.float32(CONTRAST) * pool.clean.astype(np.float32)
+    clean = amplitude * np.float32(TYPICAL_CONTRAST) * pool.clean.astype(np.float32)
     rest = amplitude * pool.background.astype(np.float32)
     rest -= np.median(rest, axis=(1, 2), keepdims=True)
     noise = rng.standard_normal(clean.shape, dtype=np.float32)

@@ -1,0 +1,86 @@
+"""The network looks no farther than it says, and starts as the best linear guess."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cryoscore_plugin.networks.unet import UNet, UNetSettings
+from cryoscore_plugin.preconditioning import SIGMA_DATA, PreconditionedDenoiser
+
+SIZES = [
+    pytest.param((4,), id="one level"),
+    pytest.param((4, 6), id="two levels"),
+    pytest.param((4, 6, 8), id="three levels"),
+]
+
+
+def random_network(channels: tuple[int, ...]) -> UNet:
+    torch.manual_seed(3)
+    network = UNet(UNetSettings(channels=channels, embedding=4))
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return network.double()
+
+
+@pytest.mark.parametrize("channels", SIZES)
+def test_gradient_reaches_exactly_the_receptive_radius(
+    channels: tuple[int, ...],
+) -> None:
+    network = random_network(channels)
+    radius, grid = network.receptive_radius, network.grid
+    middle = grid * (radius // grid + 2)
+    image = torch.randn(1, 1, 2 * middle, 2 * middle, dtype=torch.double)
+    image.requires_grad_()
+    output = network(image, torch.zeros(1, dtype=torch.double))
+    farthest = 0
+    for pixel in range(middle, middle + grid):
+        (gradient,) = torch.autograd.grad(
+            output[0, 0, pixel, pixel], image, retain_graph=True
+        )
+        seen = gradient[0, 0].nonzero() - pixel
+        farthest = max(farthest, int(seen.abs().max()))
+    assert farthest == radius
+
+
+@pytest.mark.parametrize("channels", SIZES)
+def test_noise_level_changes_the_output(channels: tuple[int, ...]) -> None:
+    network = random_network(channels)
+    image = torch.randn(1, 1, 32, 32, dtype=torch.double)
+    quiet, loud = (
+        network(image, torch.full((1,), x, dtype=torch.double)) for x in (-1.0, 1.0)
+    )
+    assert not torch.allclose(quiet, loud)
+
+
+@pytest.mark.parametrize("sigma", [0.25, 1.0, 2.5])
+def test_untrained_denoiser_is_the_best_linear_estimate(sigma: float) -> None:
+    denoiser = PreconditionedDenoiser(UNetSettings(channels=(4, 6), embedding=4))
+    u = torch.randn(2, 1, 16, 16)
+    expected = SIGMA_DATA**2 / (SIGMA_DATA**2 + sigma**2) * u
+    torch.testing.assert_close(denoiser(u, torch.full((2,), sigma)), expected)
+
+
+@pytest.mark.parametrize("sigma", [0.25, 1.0, 2.5])
+def test_input_and_target_of_the_network_have_unit_variance(sigma: float) -> None:
+    """Karras et al. (2022), appendix B.6: what the scalings are for."""
+    generator = torch.Generator().manual_seed(1)
+    clean = SIGMA_DATA * torch.randn(100_000, generator=generator)
+    u = clean + sigma * torch.randn(100_000, generator=generator)
+    seen: list[torch.Tensor] = []
+    denoiser = PreconditionedDenoiser(UNetSettings(channels=(4,), embedding=4))
+    raw = torch.zeros(1, 1, 100_000, 1)
+
+    def network(scaled: torch.Tensor, _c_noise: torch.Tensor) -> torch.Tensor:
+        seen.append(scaled)
+        return raw
+
+    denoiser.network.forward = network  # type: ignore[method-assign]
+    levels = torch.full((1,), sigma)
+    image = u.reshape(1, 1, -1, 1)
+    skipped = denoiser(image, levels)
+    raw = torch.ones_like(raw)
+    c_out = (denoiser(image, levels) - skipped)[0, 0, 0, 0]
+    target = (clean - skipped.flatten()) / c_out
+    assert seen[0].std() == pytest.approx(1, abs=0.01)
+    assert target.std() == pytest.approx(1, abs=0.01)

@@ -1,0 +1,154 @@
+"""A simulated micrograph is particles, background and counting noise, as declared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryoscore_plugin.ctf import Optics
+from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.density.shapes import random_shape
+from cryoscore_plugin.simulation.background import PARTS, Canvas, Part
+from cryoscore_plugin.simulation.micrographs import (
+    QUANTUM_EFFICIENCY,
+    Exposure,
+    SceneSettings,
+    SimulatedMicrograph,
+    simulate_micrograph,
+)
+from cryoscore_plugin.simulation.specimen import (
+    add_views,
+    fragment,
+    random_centers,
+    random_views,
+)
+
+OPTICS = Optics(defocus_u=20000.0, defocus_v=19000.0, b_factor=100.0)
+EXPOSURE = Exposure(shape=(128, 160), pixel_size=3.0, dose=30.0)
+
+
+@pytest.fixture(scope="module")
+def particle() -> AtomicModel:
+    return random_shape(np.random.default_rng(11))
+
+
+def simulated(
+    particle: AtomicModel, scene: SceneSettings | None = None, seed: int = 1
+) -> SimulatedMicrograph:
+    return simulate_micrograph(
+        [particle],
+        OPTICS,
+        scene or SceneSettings(views=3),
+        EXPOSURE,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def test_same_seed_gives_the_same_micrograph(particle: AtomicModel) -> None:
+    first, second = simulated(particle), simulated(particle)
+    np.testing.assert_array_equal(first.noisy, second.noisy)
+    assert not np.array_equal(first.noisy, simulated(particle, seed=2).noisy)
+
+
+def test_what_is_left_of_a_micrograph_is_counting_noise(particle: AtomicModel) -> None:
+    image = simulated(particle, SceneSettings(background=0.0, views=3))
+    electrons = EXPOSURE.dose * EXPOSURE.pixel_size**2 * QUANTUM_EFFICIENCY
+    noise = image.noisy - image.clean - electrons
+    # Standard errors over 20480 pixels: 0.1 of the mean, 1 % of the variance.
+    assert noise.mean() == pytest.approx(0, abs=0.4)
+    assert noise.var() == pytest.approx(electrons, rel=0.05)
+
+
+def test_truth_lies_at_the_centres_of_the_particles(particle: AtomicModel) -> None:
+    image = simulated(particle)
+    assert len(image.centers_yx) > 0
+    y, x = np.indices(image.clean.shape)
+    rows, columns = image.centers_yx.T[:, :, None, None]
+    nearest = np.hypot(y - rows, x - columns).min(0) * EXPOSURE.pixel_size
+    power = image.clean**2
+    inside = power[nearest < particle.diameter / 3].mean()
+    assert inside > 5 * power[nearest > particle.diameter].mean()
+
+
+@pytest.mark.parametrize(
+    ("scene", "what"),
+    [
+        (SceneSettings(background=0.0, views=2), "background"),
+        (SceneSettings(contrast=0.0, views=2), "clean"),
+        (SceneSettings(occupancy=0.0, views=2), "clean"),
+    ],
+)
+def test_what_is_switched_off_is_not_there(
+    particle: AtomicModel, scene: SceneSettings, what: str
+) -> None:
+    assert not getattr(simulated(particle, scene), what).any()
+    assert getattr(simulated(particle), what).any()
+
+
+def test_signal_is_proportional_to_the_dose(particle: AtomicModel) -> None:
+    scene = SceneSettings(views=2)
+    low, high = (
+        simulate_micrograph(
+            [particle],
+            OPTICS,
+            scene,
+            replace(EXPOSURE, dose=dose),
+            rng=np.random.default_rng(3),
+        )
+        for dose in (10.0, 20.0)
+    )
+    np.testing.assert_allclose(high.clean, 2 * low.clean, rtol=1e-4, atol=1e-4)
+
+
+@given(st.integers(1, 60), st.floats(2, 30), st.integers(0, 99))
+def test_centres_keep_their_distance_across_the_borders(
+    count: int, distance: float, seed: int
+) -> None:
+    shape = np.array([70, 90])
+    centers = random_centers(
+        (70, 90), count=count, distance=distance, rng=np.random.default_rng(seed)
+    )
+    assert len(centers) <= count
+    apart = np.abs(centers[:, None] - centers[None])
+    apart = np.hypot(*np.moveaxis(np.minimum(apart, shape - apart), -1, 0))
+    np.fill_diagonal(apart, np.inf)
+    assert (apart >= distance).all()
+
+
+@given(st.integers(0, 99))
+def test_view_added_across_a_border_loses_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    view = rng.random((7, 7)).astype(np.float32)
+    phase = np.zeros((16, 20), dtype=np.float32)
+    add_views(phase, rng.uniform(0, 16, (3, 2)), [view], rng=rng)
+    assert phase.sum() == pytest.approx(3 * view.sum(), rel=1e-5)
+
+
+def test_fragment_lies_within_its_radius(particle: AtomicModel) -> None:
+    piece = fragment(particle, 15.0, np.random.default_rng(1))
+    assert 0 < len(piece.potentials) < len(particle.potentials)
+    assert piece.diameter <= 2 * 30.0  # its own centre is not that of the ball
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_every_part_of_the_background_leaves_a_finite_trace(
+    part: Part, particle: AtomicModel
+) -> None:
+    bank = random_views(
+        fragment(particle, 20.0, np.random.default_rng(1)),
+        2,
+        pixel_size=3.0,
+        voltage=300.0,
+        rng=np.random.default_rng(1),
+    )
+    canvas = Canvas(shape=(96, 80), pixel_size=3.0, voltage=300.0, debris=[bank])
+    traces = [part(canvas, np.random.default_rng(seed)) for seed in range(8)]
+    for layer in traces:
+        assert layer.phase.dtype == layer.absorption.dtype == np.float32
+        assert np.isfinite(layer.phase).all()
+        assert np.isfinite(layer.absorption).all()
+    assert any(layer.phase.std() + layer.absorption.std() > 0 for layer in traces)

@@ -1,0 +1,174 @@
+"""Training pairs are what they say, and a stopped run ends like an undisturbed one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cryoscore_plugin.checkpoint import load_checkpoint
+from cryoscore_plugin.density.shapes import random_shape
+from cryoscore_plugin.errors import ConfigError, InputError
+from cryoscore_plugin.networks.unet import UNetSettings
+from cryoscore_plugin.training import loop
+from cryoscore_plugin.training.crops import (
+    NOISE_BAND,
+    ScenePool,
+    TrainingPair,
+    coloured_noise,
+    mix_batch,
+)
+from cryoscore_plugin.training.from_recipe import train_from_recipe
+from cryoscore_plugin.training.recipe import MixSettings, PoolSettings, Recipe
+from cryoscore_plugin.training.validation import DOSES, validate
+
+RECIPE = Recipe(
+    name="tiny",
+    description="For tests.",
+    network=UNetSettings(channels=(4, 6), embedding=4),
+    pool=PoolSettings(groups=2, scenes_per_group=2, scene_size=64, views=2),
+    steps=6,
+    batch=2,
+    crop=32,
+    warmup=2,
+    checkpoint_every=3,
+)
+
+
+@pytest.fixture(scope="module")
+def pool() -> ScenePool:
+    rng = np.random.default_rng(2)
+    return ScenePool(
+        clean=rng.normal(0, 0.05, (4, 64, 64)).astype(np.float16),
+        background=rng.normal(0, 0.1, (4, 64, 64)).astype(np.float16),
+        pixel_sizes=np.full(4, 3.0, dtype=np.float32),
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_noise_has_unit_variance_where_it_is_defined(share: float) -> None:
+    noise = coloured_noise(64, 64, share=share, rng=np.random.default_rng(1))
+    k = torch.hypot(torch.fft.fftfreq(64)[:, None], torch.fft.rfftfreq(64)[None])
+    power = torch.fft.rfft2(noise).abs().square() / 64**2
+    band = (k >= NOISE_BAND[0]) & (k < NOISE_BAND[1])
+    # 64 crops of about 700 coefficients: a standard error of half a percent.
+    assert float(power[..., band].mean()) == pytest.approx(1, abs=0.02)
+    low = float(power[..., (k > 0.02) & (k < 0.05)].mean())
+    assert (low > 1.2) == (share == 1.0)
+
+
+def test_empty_crops_have_an_empty_target(pool: ScenePool) -> None:
+    rng = np.random.default_rng(1)
+    pair = mix_batch(pool, MixSettings(empty=0.5), batch=200, crop=32, rng=rng)
+    empty = (pair.clean.flatten(1).abs().amax(1) == 0).float().mean()
+    assert float(empty) == pytest.approx(0.5, abs=0.12)
+
+
+def test_without_background_the_rest_is_noise_of_the_stated_level(
+    pool: ScenePool,
+) -> None:
+    settings = MixSettings(background=0.0, coloured=0.0, full_dose=0.0, dose=(1, 2))
+    pair = mix_batch(pool, settings, batch=16, crop=64, rng=np.random.default_rng(1))
+    noise = (pair.u - pair.clean).flatten(1).std(1)
+    torch.testing.assert_close(noise, pair.sigma, rtol=0.08, atol=0)
+
+
+def test_loss_weighs_a_crop_by_the_signal_expected_at_its_dose() -> None:
+    clean = torch.stack([torch.zeros(1, 4, 4), torch.full((1, 4, 4), 2.0)])
+    power = torch.tensor([0.0, 4.0])
+    pair = TrainingPair(u=clean, sigma=torch.ones(2), clean=clean, power=power)
+    loss = loop.weighted_loss(clean + 0.1, pair, 0.05)
+    assert float(loss) == pytest.approx((0.01 / 0.05 + 0.01 / 4.05) / 2, rel=1e-4)
+
+
+def test_learning_rate_rises_and_ends_at_zero() -> None:
+    rates = [loop.learning_rate(RECIPE, step) for step in range(RECIPE.steps + 1)]
+    assert rates[0] < rates[1] == pytest.approx(RECIPE.learning_rate)
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+def test_stopped_run_ends_with_the_same_weights(
+    pool: ScenePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = loop.train(RECIPE, pool, pool, output=tmp_path / "undisturbed")
+    one_step = loop._one_step
+
+    def fail_at_step_five(run: loop.Run, recipe: Recipe, scenes: ScenePool) -> float:
+        if run.step == 4:
+            raise StoppedError
+        return one_step(run, recipe, scenes)
+
+    monkeypatch.setattr(loop, "_one_step", fail_at_step_five)
+    with pytest.raises(StoppedError):
+        loop.train(RECIPE, pool, pool, output=tmp_path / "stopped")
+    monkeypatch.setattr(loop, "_one_step", one_step)
+    found = loop.train(RECIPE, pool, pool, output=tmp_path / "stopped")
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+def test_other_seed_gives_other_weights(pool: ScenePool, tmp_path: Path) -> None:
+    first = loop.train(RECIPE, pool, pool, output=tmp_path / "a")
+    other = RECIPE.model_copy(update={"seed": 9})
+    second = loop.train(other, pool, pool, output=tmp_path / "b")
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_validation_prefers_the_truth_to_the_noise(pool: ScenePool) -> None:
+    class Nothing(torch.nn.Module):
+        def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return u * 0 + sigma[0] * 1e-6 * u
+
+    class Identity(torch.nn.Module):
+        def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+            return u
+
+    nothing = validate(Nothing(), pool, floor=0.01, seed=1)
+    identity = validate(Identity(), pool, floor=0.01, seed=1)
+    assert nothing.risk < identity.risk
+    assert identity.denoised == pytest.approx(identity.raw)
+    raw = [identity.raw[dose] for dose in DOSES]
+    assert raw == sorted(raw)
+
+
+def test_recipe_and_models_give_a_checkpoint_with_its_card(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for seed, name in enumerate(["seen", "kept"]):
+        shape = random_shape(np.random.default_rng(seed))
+        numbers = np.full(len(shape.potentials), 6, dtype=np.uint8)
+        np.savez(models / f"{name}.npz", xyz=shape.positions_xyz, Z=numbers)
+    recipe = RECIPE.model_copy(update={"held_out": ("kept",)})
+    with caplog.at_level(logging.INFO):
+        path = train_from_recipe(recipe, models=models, output=tmp_path / "run")
+    card = load_checkpoint(path).card
+    assert card.training["atomic_models"] == ["seen"]
+    assert card.training["recipe"]["held_out"] == ["kept"]
+    assert set(card.figures) == {"risk", "raw", "denoised"}
+    assert "held-out risk" in caplog.text
+
+    with pytest.raises(InputError, match="does not have"):
+        train_from_recipe(
+            recipe.model_copy(update={"held_out": ("other",)}),
+            models=models,
+            output=tmp_path / "run",
+        )
+    with pytest.raises(InputError, match="no atomic models"):
+        train_from_recipe(recipe, models=tmp_path / "run", output=tmp_path / "run")
+
+
+def test_misspelt_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("name: x\ndescription: y\nstepz: 3\n")
+    with pytest.raises(ConfigError, match="stepz"):
+        Recipe.from_yaml(path)
