@@ -171,7 +171,7 @@ class Denoiser:
                 "micrograph that is binned less."
             )
         if prepared.noisy.band != NOISE_BAND:
-            low, high = (prepared.pixel_size / limit for limit in NOISE_BAND)
+            high, low = (prepared.pixel_size / limit for limit in NOISE_BAND)
             found.append(
                 f"Hardly any noise was found between {low:.1f} and {high:.1f} Å: this "
                 "micrograph was low-passed or up-sampled before. Use it as motion "

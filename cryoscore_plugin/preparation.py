@@ -45,7 +45,8 @@ class Prepared:
     offset, spread : float
         Median and robust standard deviation of the input.
     clipped : float
-        Part of the pixels that were clipped, from 0 to 1.
+        Part of the pixels that were clipped, on the grid where it is larger; from 0
+        to 1.
     """
 
     noisy: Normalized
@@ -56,9 +57,12 @@ class Prepared:
     spread: float
     clipped: float
 
-    def undo(self, clean: ImageTensor) -> ImageTensor:
-        """Bring an estimate back to the grey scale of the input."""
-        return self.noisy.undo(clean) * self.spread + self.offset
+    def regrade(self, image: ImageTensor) -> ImageTensor:
+        """Bring an image without offset and spread back to the input's grey scale.
+
+        In place, and after any Fourier transform: a large offset would cost it digits.
+        """
+        return image.mul_(self.spread).add_(self.offset)
 
 
 def prepare(
@@ -98,7 +102,7 @@ def prepare(
         area=area,
         offset=standard.offset,
         spread=standard.spread,
-        clipped=min(1.0, standard.clipped + noisy.clipped),
+        clipped=max(standard.clipped, noisy.clipped),
     )
 
 
@@ -122,7 +126,7 @@ def on_input_grid(
         As large as the input, in its grey scale.
     """
     h, w = image[prepared.area].shape
-    padded = fourier_pad(prepared.undo(clean), (h, w))
+    padded = prepared.regrade(fourier_pad(prepared.noisy.undo(clean), (h, w)))
     if padded.shape == image.shape:
         return padded
     result = image.clone()
@@ -149,13 +153,13 @@ def on_working_grid(
     restored : Tensor
         Of the size `prepared.shape`.
     """
-    restored = prepared.undo(clean)
+    restored = prepared.noisy.undo(clean)
     h, w = image[prepared.area].shape
     if (h, w) == image.shape:
-        return restored
-    filled = torch.full_like(image, prepared.offset)
+        return prepared.regrade(restored)
+    filled = torch.zeros_like(image)
     filled[prepared.area] = fourier_pad(restored, (h, w))
-    binned = fourier_crop(filled, prepared.shape)
+    binned = prepared.regrade(fourier_crop(filled, prepared.shape))
     nearest, alive = [], []
     for side, count, extent in zip(
         image.shape, prepared.shape, prepared.area, strict=True
