@@ -234,6 +234,13 @@ def recorrupted_pair(
 def _directional_derivative(
     denoise: ImageDenoiser, noisy: ImageTensor, direction: ImageTensor
 ) -> ImageTensor:
-    """Product of the Jacobian of the denoiser with a direction, forward mode."""
-    derivative: Tensor = torch.func.jvp(denoise, (noisy,), (direction,))[1]
+    """Product of the Jacobian of the denoiser with a direction, exact.
+
+    By differentiating backwards twice, which works for every layer; torch's forward
+    mode compiles parts of itself with a deprecated compiler, and warns.
+    """
+    # torch leaves the type of this function open.
+    derivative: Tensor = torch.autograd.functional.jvp(  # type: ignore[no-untyped-call]
+        denoise, noisy, direction
+    )[1]
     return derivative
