@@ -27,6 +27,7 @@ from cryoscore_plugin.devices import (
     Engine,
     choose_devices,
     choose_dtype,
+    use_exact_arithmetic,
     use_threads,
 )
 from cryoscore_plugin.errors import CheckpointError, MicrographError
@@ -208,6 +209,7 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
         If a device that was asked for is not there.
     """
     use_threads(settings.threads)
+    use_exact_arithmetic()
     devices = choose_devices(settings.device)
     path = find_checkpoint(settings.model)
     checkpoint = load_checkpoint(path)

@@ -140,6 +140,17 @@ def use_threads(threads: int | None) -> None:
     torch.set_num_threads(threads or _allowed_cores())
 
 
+def use_exact_arithmetic() -> None:
+    """Let GPUs give the same result in each run, in float32 that is not rounded.
+
+    For the whole process, because torch keeps these choices for all threads, and
+    each GPU has a thread of its own.
+    """
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device's memory was full."""
     text = str(error).lower()

@@ -83,10 +83,6 @@ def posterior_mean(
     with (
         torch.inference_mode(),
         torch.autocast(engine.device.type, dtype=torch.bfloat16, enabled=half),
-        # The same result in each run, and float32 that is not rounded to tf32.
-        torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=half
-        ),
     ):
         clean = _within_memory(process, noisy, plan)
     # A copy made outside inference mode: callers may change it in place.

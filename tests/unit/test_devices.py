@@ -12,6 +12,7 @@ from cryoscore_plugin.devices import (
     choose_devices,
     choose_dtype,
     out_of_memory,
+    use_exact_arithmetic,
     use_threads,
 )
 from cryoscore_plugin.errors import ConfigError, DeviceError
@@ -140,6 +141,19 @@ def test_threads_of_the_environment_are_kept(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: {3, 5})
     use_threads(None)
     assert torch.get_num_threads() == 1
+
+
+def test_a_gpu_may_neither_round_float32_nor_choose_by_speed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cudnn = torch.backends.cudnn
+    for name, value in (("benchmark", True), ("deterministic", False)):
+        monkeypatch.setattr(cudnn, name, value)
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    use_exact_arithmetic()
+    assert cudnn.deterministic
+    assert not cudnn.benchmark
+    assert not cudnn.allow_tf32
 
 
 @pytest.mark.parametrize(

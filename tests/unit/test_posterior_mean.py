@@ -9,7 +9,7 @@ from cryoscore_plugin.devices import Engine
 from cryoscore_plugin.errors import DeviceError
 from cryoscore_plugin.inference.posterior_mean import posterior_mean
 from cryoscore_plugin.networks.unet import UNetSettings
-from cryoscore_plugin.preconditioning import SIGMA_DATA, PreconditionedDenoiser
+from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 
 CPU = torch.device("cpu")
 
@@ -79,11 +79,14 @@ def test_the_noise_level_reaches_the_network(noisy: torch.Tensor) -> None:
     torch.testing.assert_close(two, 2 * one)
 
 
-def test_an_untrained_network_is_the_best_linear_estimate(noisy: torch.Tensor) -> None:
+def test_one_tile_is_what_the_real_network_says_at_that_noise_level() -> None:
+    torch.manual_seed(3)
     network = PreconditionedDenoiser(UNetSettings(channels=(4, 4), embedding=4))
-    clean = posterior_mean(network, noisy, Engine(device=CPU))
-    gain = SIGMA_DATA**2 / (1 + SIGMA_DATA**2)
-    torch.testing.assert_close(clean, gain * noisy)
+    torch.nn.init.kaiming_normal_(network.network.head.weight)
+    noisy = torch.randn(64, 48)
+    clean = posterior_mean(network, noisy, Engine(device=CPU), sigma=1.3)
+    expected = network(noisy[None, None], torch.tensor([1.3]))[0, 0]
+    torch.testing.assert_close(clean, expected.detach())
 
 
 def test_bfloat16_differs_by_its_rounding_alone(noisy: torch.Tensor) -> None:
