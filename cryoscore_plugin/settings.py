@@ -111,8 +111,8 @@ class DenoiseSettings(BaseModel):
         except ValidationError as error:
             known = ", ".join(cls.model_fields)
             faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-                + (f", but found {fault['input']!r}" if "input" in fault else "")
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, "
+                f"but found {fault['input']!r}"
                 for fault in error.errors()
             )
             msg = f"{origin}: {faults}. Settings are: {known}."

@@ -15,12 +15,15 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from cryoscore_plugin import __version__
-from cryoscore_plugin.cli.exits import configure_logging, run_command
+from cryoscore_plugin.cli.exits import run_command, verbose_option
 
 COMMANDS = {
+    "benchmark": "Measure seconds, memory and throughput; compare with Topaz.",
+    "demo": "Denoise a simulated project, and compare with the truth.",
     "denoise": "Denoise micrographs: files, folders, patterns or a table.",
     "doctor": "Say what is installed, what is missing, and what to do about it.",
     "models": "List, show and verify the models.",
+    "train": "Make a checkpoint from a recipe and atomic models.",
 }
 """Module in this folder, and attribute in it, by name; and one line about it."""
 
@@ -97,19 +100,12 @@ def _plugged_command(plug: EntryPoint) -> click.Command:
 @click.version_option(
     __version__, prog_name="cryoscore", message="%(prog)s %(version)s"
 )
-@click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    envvar="CRYOSCORE_DEBUG",
-    help="Show details, and the traceback of an error.",
-)
-def cryoscore(*, verbose: bool) -> None:
+@verbose_option
+def cryoscore() -> None:
     """Denoise cryo-EM micrographs.
 
     Pick particles on the denoised micrographs, and extract them from the raw ones.
     """
-    configure_logging(verbose=verbose)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ goes to a file that can be sent to us.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -21,20 +22,22 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import click
 
 from cryoscore_plugin.errors import ConfigError, CryoScoreError
 
+Callback = TypeVar("Callback", bound=Callable[..., object])
+
 FAILED = 1
 WRONG_USE = 2
 INTERRUPTED = 130
 TERMINATED = 143
-BROKEN_PIPE = 141
 
 PACKAGES = ("cryoscore_plugin", "relion_wrappers", "cryosparc_jobs")
 """Whose log messages are shown."""
@@ -63,7 +66,10 @@ def run_command(
     exit_code : int
         See the table at the top of this module.
     """
-    configure_logging(verbose=bool(os.environ.get("CRYOSCORE_DEBUG")))
+    configure_logging(verbose=os.environ.get("CRYOSCORE_DEBUG", "0") != "0")
+    # A site's locale may lack Å; that is no reason to fail.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         with _sigterm_raises():
             result = command.main(
@@ -86,6 +92,24 @@ def configure_logging(*, verbose: bool) -> None:
         logger.handlers[:] = [handler]
         logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
         logger.propagate = False
+
+
+def verbose_option(callback: Callback) -> Callback:
+    """Add `--verbose`, which acts at once and is not passed on."""
+
+    def switch(_context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001  as click calls it
+        if value:
+            configure_logging(verbose=True)
+
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=switch,
+        help="Show details, and the traceback of an error.",
+    )(callback)
 
 
 def is_verbose() -> bool:
@@ -170,4 +194,4 @@ def _silence_stdout() -> int:
     """`cryoscore models list | head -1`: the reader has gone, which is no error."""
     # Else Python complains when it flushes stdout at its end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return BROKEN_PIPE
+    return FAILED

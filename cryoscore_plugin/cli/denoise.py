@@ -1,0 +1,184 @@
+"""`cryoscore denoise`: micrographs in, denoised micrographs out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from cryoscore_plugin.batch.inputs import find_micrographs, is_table, table_formats
+from cryoscore_plugin.batch.monitor import MicrographResult
+from cryoscore_plugin.batch.plan import plan_outputs
+from cryoscore_plugin.cli.exits import FAILED, verbose_option
+from cryoscore_plugin.cli.options import settings_options
+from cryoscore_plugin.cli.progress import ShellMonitor, duration
+from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.settings import DenoiseSettings
+
+
+@click.command()
+@click.argument(
+    "inputs",
+    metavar="INPUT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the denoised micrographs; made if need be.",
+)
+@settings_options(DenoiseSettings)
+@verbose_option
+@click.pass_context
+def denoise(
+    context: click.Context,
+    *,
+    inputs: tuple[Path, ...],
+    output: Path,
+    settings: DenoiseSettings,
+) -> None:
+    """Denoise micrographs.
+
+    INPUT is a micrograph (.mrc, also .gz or .bz2, .tif), a stack of them (.mrcs), a
+    folder, a pattern in quotes, or a table (.star). The results go to DIR under the
+    same names. What is finished is not done again: the same command goes on where it
+    was stopped.
+
+    Pick particles on the results, and extract them from the raw micrographs.
+    """
+    began = time.monotonic()
+    tables = _tables(inputs, output)
+    tasks = plan_outputs(find_micrographs(inputs, output=output), output)
+    _make_folder(output)
+    # The engine brings torch: two seconds that a wrong word in the command saves.
+    from cryoscore_plugin.batch.run import denoise_micrographs  # noqa: PLC0415
+
+    monitor = ShellMonitor()
+    try:
+        results = denoise_micrographs(tasks, settings, monitor)
+    except KeyboardInterrupt:
+        click.echo("The same command goes on from here.", err=True)
+        raise
+    finally:
+        monitor.close()
+    written = _write_tables(tables, results, settings)
+    failed = [result for result in results if result.status == "failed"]
+    click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
+    for result in failed:
+        click.echo(f"Failed: {result.message}", err=True)
+    if len(failed) < len(results):
+        click.echo(_advice(written, output, binned=settings.write_binned))
+    if failed:
+        context.exit(FAILED)
+
+
+def _tables(inputs: Sequence[Path], output: Path) -> dict[Path, Path]:
+    """The table to write for each that was given.
+
+    Raises
+    ------
+    InputError
+        If two would have one name.
+    """
+    tables = {
+        table: output / f"{table.stem}_denoised{table.suffix}"
+        for table in inputs
+        if is_table(table)
+    }
+    name, count = Counter(tables.values()).most_common(1)[0] if tables else (None, 0)
+    if count > 1:
+        msg = (
+            f"Two tables would both become {name}. Denoise one after the other, each "
+            "into a folder of its own."
+        )
+        raise InputError(msg)
+    return tables
+
+
+def _make_folder(output: Path) -> None:
+    """Make the output folder; try to write in it before hours of computing.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written in.
+    """
+    trial = output / f".cryoscore.{os.getpid()}.part"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        msg = (
+            f"Cannot write in the folder {output}: {error.strerror}. Give another one "
+            "with --output."
+        )
+        raise InputError(msg) from error
+
+
+def _write_tables(
+    tables: Mapping[Path, Path],
+    results: Sequence[MicrographResult],
+    settings: DenoiseSettings,
+) -> list[tuple[Path, Path]]:
+    """Write the tables; return the raw and the denoised one of each pair."""
+    if tables and settings.write_binned:
+        click.echo(
+            "Warning: no table is written for binned micrographs, because picks on "
+            "them need scaling.",
+            err=True,
+        )
+        return []
+    outputs = {
+        os.path.abspath(result.task.source): result.task.output  # noqa: PTH100  resolve would follow links
+        for result in results
+        if result.status != "failed"
+    }
+    written = []
+    for source, target in tables.items():
+        table = table_formats()[source.suffix.lower()]
+        places = {row.path: os.path.abspath(row.path) for row in table.read(source)}  # noqa: PTH100  as above
+        denoised = {
+            path: outputs[place] for path, place in places.items() if place in outputs
+        }
+        # A table of an earlier run would be taken for one of this run.
+        target.unlink(missing_ok=True)
+        if denoised:
+            table.write_denoised(source, target, denoised)
+            written.append((source, target))
+    return written
+
+
+def _summary(results: Sequence[MicrographResult]) -> str:
+    """How many were done, as the beginning of a sentence."""
+    counts = Counter(result.status for result in results)
+    words = f"Denoised {counts['denoised']} of {len(results)}"
+    if counts["skipped"]:
+        words += f", {counts['skipped']} were finished before"
+    if counts["failed"]:
+        words += f", {counts['failed']} FAILED"
+    return words
+
+
+def _advice(written: Sequence[tuple[Path, Path]], output: Path, *, binned: bool) -> str:
+    """What to do next."""
+    if binned:
+        return (
+            f"Pick particles on {output}, scale the coordinates to the raw pixel size, "
+            "and extract from the raw micrographs."
+        )
+    if not written:
+        return f"Pick particles on {output}, and extract them from the raw micrographs."
+    return "\n".join(
+        f"Pick particles on {target}, and extract them from {source}."
+        for source, target in written
+    )

@@ -1,0 +1,95 @@
+"""What a shell user sees of a run: a bar on a terminal, else a line a micrograph."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from typing import NoReturn
+
+import click
+from tqdm import tqdm
+
+from cryoscore_plugin import __version__
+from cryoscore_plugin.batch.monitor import MicrographResult
+
+
+class ShellMonitor:
+    """Progress on stdout; warnings on stderr, each text once with its first file.
+
+    A shell user stops a run with Ctrl-C, so this monitor never asks for it.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._worked = 0
+        self._bar: tqdm[NoReturn] | None = None
+        self._warnings: Counter[str] = Counter()
+
+    def on_start(self, description: str, *, total: int) -> None:
+        """Say what is going to happen."""
+        click.echo(f"cryoscore {__version__}: {total} to do, {description}")
+        self._began = time.monotonic()
+        if sys.stdout.isatty():
+            self._bar = tqdm(total=total, unit="micrograph", file=sys.stdout)
+
+    def on_result(self, result: MicrographResult, *, done: int, total: int) -> None:
+        """Move the bar, or write a line; tell what is new in the warnings."""
+        self._worked += result.status != "skipped"
+        if self._bar is not None:
+            self._bar.update()
+        else:
+            left = self._time_left(total - done)
+            click.echo(
+                f"[{done}/{total}] {result.task.source.name} {_words(result)}{left}"
+            )
+        for warning in result.warnings:
+            self._warnings[warning] += 1
+            if self._warnings[warning] == 1:
+                self._tell(f"Warning: {result.task.source.name}: {warning}")
+
+    def abort_requested(self) -> bool:
+        """Whether to stop; never."""
+        return False
+
+    def close(self) -> None:
+        """Leave the bar, and say how often warnings came that were told once."""
+        if self._bar is not None:
+            self._bar.close()
+        for warning, count in self._warnings.items():
+            if count > 1:
+                click.echo(f"Warning: {count} micrographs: {warning}", err=True)
+
+    def _tell(self, text: str) -> None:
+        if self._bar is None:
+            click.echo(text, err=True)
+        else:
+            self._bar.write(text, file=sys.stderr)
+
+    def _time_left(self, left: int) -> str:
+        """The rest, if it takes as long each as those that were not skipped."""
+        if not left or not self._worked:
+            return ""
+        each = (time.monotonic() - self._began) / self._worked
+        return f", ETA {duration(each * left)}"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it, from seconds to hours."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _words(result: MicrographResult) -> str:
+    match result.status:
+        case "denoised":
+            return duration(result.seconds)
+        case "skipped":
+            return "was finished before"
+        case "failed":
+            return "FAILED"
