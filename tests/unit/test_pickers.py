@@ -98,7 +98,8 @@ def test_a_flat_image_has_no_picks():
     flat = np.full((32, 32), 5.0, dtype=np.float32)
     assert len(find_picks(flat, min_distance=3.0)) == 0
     assert (
-        len(find_picks(template_correlation(flat, noise((9, 9))), min_distance=3.0)) == 0
+        len(find_picks(template_correlation(flat, noise((9, 9))), min_distance=3.0))
+        == 0
     )
 
 
