@@ -1,0 +1,95 @@
+"""`cryoscore demo` as a user types it: the whole way, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cryoscore_plugin.cli import main
+from cryoscore_plugin.cli.demo import SMALLEST
+from cryoscore_plugin.demo.project import COUNT
+from cryoscore_plugin.mrc import read_micrograph
+
+needs_relion = pytest.mark.skipif(
+    shutil.which("relion_pipeliner") is None, reason="RELION is not installed"
+)
+
+
+def run_demo(folder: Path, *words: str | Path) -> dict:
+    """Run the command on small micrographs; the figures that it wrote."""
+    size = ["--size", str(SMALLEST)]
+    arguments = ["demo", "--output", str(folder), *size, *map(str, words)]
+    assert main(arguments) == 0
+    return json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def without_relion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there were no RELION."""
+    monkeypatch.setattr("shutil.which", lambda _: None)
+
+
+@pytest.mark.usefixtures("without_relion")
+def test_demo_without_relion_leaves_a_project_a_picture_and_a_page(
+    tmp_path: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    figures = run_demo(folder, "--model", tiny_checkpoint)
+    names = [item["micrograph"] for item in figures["micrographs"]]
+    assert names == [f"mic_{number:03d}.mrc" for number in range(1, COUNT + 1)]
+    assert all(0 < item["correlation_before"] < 1 for item in figures["micrographs"])
+    assert "called directly" in figures["job"]
+    assert (folder / "before_after.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page
+    assert "extract them from the raw ones" in page
+    assert f"--model {tiny_checkpoint}" in page
+    assert str(folder / "report.html") in capsys.readouterr().out
+    job = folder / "project" / "External" / "job001"
+    for name in names:
+        denoised = read_micrograph(job / "Micrographs" / name)
+        assert denoised.pixels.shape == (SMALLEST, SMALLEST)
+
+
+@needs_relion
+def test_demo_with_relion_goes_through_its_pipeline(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    folder = tmp_path / "demo"
+    figures = run_demo(folder, "--model", tiny_checkpoint)
+    assert "run by RELION" in figures["job"]
+    assert len(figures["micrographs"]) == COUNT
+    pipeline = (folder / "project" / "default_pipeline.star").read_text()
+    assert "External/job002/denoised_micrographs.star" in pipeline
+
+
+@pytest.mark.usefixtures("without_relion")
+def test_seed_and_model_change_the_figures(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    first = run_demo(tmp_path / "demo", "--model", tiny_checkpoint)
+    again = run_demo(tmp_path / "demo", "--model", tiny_checkpoint)
+    other = run_demo(tmp_path / "demo", "--model", tiny_checkpoint, "--seed", "2")
+    assert first["micrographs"] == again["micrographs"]
+    assert first["micrographs"] != other["micrographs"]
+
+
+def test_failure_of_the_job_is_told_and_is_not_a_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    words = ["--size", str(SMALLEST), "--model", "no-such-model"]
+    assert main(["demo", "--output", str(folder), *words]) != 0
+    assert "no-such-model" in capsys.readouterr().err
+    assert not (folder / "report.html").exists()
+
+
+def test_packaged_model_brings_every_micrograph_closer_to_its_truth(
+    tmp_path: Path,
+) -> None:
+    figures = run_demo(tmp_path / "demo", "--size", "512")
+    for item in figures["micrographs"]:
+        assert item["correlation_after"] > 1.2 * item["correlation_before"], item
