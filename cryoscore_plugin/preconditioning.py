@@ -3,11 +3,14 @@
 `D(u; sigma) = c_skip u + c_out F(c_in u, c_noise)`: D is the estimate of the
 clean image from `u = x + b + sigma n` with white noise n of standard deviation 1,
 structured background b, and F a network whose inputs and targets have about
-unit size whatever sigma is. Units are those of the noise at full dose.
+unit size whatever sigma is (the input compressed by asinh, because contamination is
+many times stronger than the noise). Units are those of the noise at full dose. Background
+counts as noise here: without it in the formulas, `c_skip` would let a tenth of
+every ice crystal through, which F would first have to learn to take away.
 
 The tests hold that an untrained D is the best linear estimate `c_skip u` for
-white x of standard deviation `SIGMA_DATA`, and that input and target of F have
-unit variance for such x.
+white x and b of the stated size, and that input and target of F have unit
+variance for such x and b.
 
 References
 ----------
@@ -27,6 +30,9 @@ SIGMA_DATA = 0.25
 A particle image at 20 e/Å² and 3 Å/px; simulated doses from 1 to 60 e/Å² lie
 within a factor of about four.
 """
+
+SIGMA_BACKGROUND = 1.5
+"""Typical standard deviation of structured background, in the same units."""
 
 
 class PreconditionedDenoiser(nn.Module):
@@ -63,9 +69,10 @@ class PreconditionedDenoiser(nn.Module):
             Standard deviation of the noise in each; 1 for a micrograph as it is.
         """
         variance = sigma[:, None, None, None] ** 2
-        total = variance + SIGMA_DATA**2
+        total = variance + SIGMA_BACKGROUND**2 + SIGMA_DATA**2
         c_skip = SIGMA_DATA**2 / total
-        c_out = SIGMA_DATA * (variance / total).sqrt()
-        raw = self.network(u * total.rsqrt(), torch.log(sigma) / 4)
+        c_out = SIGMA_DATA * (1 - c_skip).sqrt()
+        scaled = torch.asinh(u * total.rsqrt())
+        raw = self.network(scaled, torch.log(sigma) / 4)
         estimate: Tiles = c_skip * u + c_out * raw
         return estimate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
@@ -26,7 +27,11 @@ def train(*, recipe: Path, models: Path, output: Path) -> None:
     from cryoscore_plugin.training.from_recipe import train_from_recipe  # noqa: PLC0415
     from cryoscore_plugin.training.recipe import Recipe  # noqa: PLC0415
 
+    # A run takes hours: its progress is what a user wants to see.
+    logging.getLogger("cryoscore_plugin.training").setLevel(logging.INFO)
     checkpoint = train_from_recipe(
         Recipe.from_yaml(recipe), models=models, output=output
     )
-    click.echo(f"Wrote {checkpoint}. Use it with: cryoscore denoise --model {checkpoint}")
+    click.echo(
+        f"Wrote {checkpoint}. Use it with: cryoscore denoise --model {checkpoint}"
+    )

@@ -4,7 +4,7 @@ Three choices make it fit for micrographs of any size:
 
 * The picture is folded 2 x 2 into channels first (and unfolded last), so that
   most of the work is done on a quarter of the pixels.
-* No normalisation over space and no global attention: what a pixel becomes
+* No normalisation over space (over channels only) and no global attention: what a pixel becomes
   depends on its neighbourhood alone, at most `receptive_radius` px away. So a
   micrograph can be cut into tiles without a trace.
 * The noise level enters every block as a scale and a shift of its channels
@@ -53,8 +53,19 @@ class UNetSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[int, ...] = Field(default=(32, 64, 128, 192), min_length=1)
+    channels: tuple[int, ...] = Field(default=(32, 64, 96, 128), min_length=1)
     embedding: int = Field(default=32, ge=1)
+
+
+def unit_length(features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Features of each pixel divided by their root mean square over the channels.
+
+    Without it training diverges at the first picture full of ice. It acts on one
+    pixel at a time, so neighbours and tile borders are not felt.
+    """
+    power = features.square().mean(dim=1, keepdim=True)
+    scaled: Tensor = features * torch.rsqrt(power + 1e-2)
+    return scaled
 
 
 class Block(nn.Module):
@@ -75,7 +86,7 @@ class Block(nn.Module):
     ) -> Float[Tensor, "n d h w"]:
         """Features of the same size, with `outputs` channels."""
         scale, shift = self.film(embedded)[..., None, None].chunk(2, dim=1)
-        hidden = torch.addcmul(shift, self.first(features), 1 + scale)
+        hidden = torch.addcmul(shift, self.first(unit_length(features)), 1 + scale)
         result: Tensor = self.carry(features) + self.second(functional.silu(hidden))
         return result
 

@@ -38,6 +38,10 @@ Electrons = TypeVar("Electrons", float, np.float64, Float32[np.ndarray, " n"])
 TYPICAL_CONTRAST = 0.6
 """Particle contrast relative to weak-phase theory, in the middle of its range."""
 
+BACKGROUND_WEIGHT = 0.02
+"""How much background power counts beside signal power: where there is much of it,
+less can be asked of the network."""
+
 NOISE_BAND = (0.38, 0.49)
 """Spatial frequencies in cycles/px where the noise has unit variance by definition."""
 
@@ -91,7 +95,8 @@ class TrainingPair:
     clean : Tiles
         The particles alone.
     power : NoiseLevels
-        Signal power of an average scene at the dose of each crop.
+        Error that is acceptable: signal power, its own or that of an average scene
+        at the dose, and a part of the background power.
     """
 
     u: Tiles
@@ -203,10 +208,12 @@ def _mix_one(
     contrast = _log_uniform(settings.contrast, rng)
     if rng.random() < settings.empty:
         contrast = 0.0
-    strength = rng.uniform(0, settings.background)
+    strength = _log_uniform(settings.background, rng)
     rest = np.float32(amplitude * strength) * rest
     rest -= np.median(rest)
-    power = pool.expected_power(electrons)
+    power = BACKGROUND_WEIGHT * np.mean(rest**2) + max(
+        pool.expected_power(electrons), np.mean((amplitude * contrast * clean) ** 2)
+    )
     return np.float32(amplitude * contrast) * clean, rest, power
 
 

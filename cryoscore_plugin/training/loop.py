@@ -109,10 +109,10 @@ def train(
 
 
 def weighted_loss(output: Tensor, pair: TrainingPair, floor: float) -> Tensor:
-    """Mean squared error, each crop weighted by `1 / (expected power + floor)`.
+    """Mean squared error, each crop weighted by `1 / (acceptable error + floor)`.
 
-    The power expected at its dose, not its own: a crop without particles but with
-    strong contamination would otherwise outweigh all others.
+    What is acceptable follows from the dose: a crop without particles but with strong
+    contamination would otherwise outweigh all others.
     """
     error = (output - pair.clean).square().mean((1, 2, 3))
     return (error / (pair.power + floor)).mean()
@@ -126,8 +126,18 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def dose_range(recipe: Recipe, step: int) -> tuple[float, float]:
+    """Lowest and highest dose at a step, in e/Å²; the lowest falls at first."""
+    low, high = recipe.mix.dose
+    done = 1.0 if step >= recipe.curriculum else step / recipe.curriculum
+    return max(low, (high / 4) ** (1 - done) * low**done), high
+
+
 def _start(recipe: Recipe) -> Run:
     torch.manual_seed(recipe.seed)
+    # Averages of zero-initialised weights pass through numbers so small that the
+    # processor needs a hundred times longer for them.
+    torch.set_flush_denormal(True)
     model = PreconditionedDenoiser(recipe.network)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
@@ -148,9 +158,8 @@ def _start(recipe: Recipe) -> Run:
 
 
 def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
-    pair = mix_batch(
-        pool, recipe.mix, batch=recipe.batch, crop=recipe.crop, rng=run.rng
-    )
+    mix = recipe.mix.model_copy(update={"dose": dose_range(recipe, run.step)})
+    pair = mix_batch(pool, mix, batch=recipe.batch, crop=recipe.crop, rng=run.rng)
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(recipe, run.step)
     u = pair.u.contiguous(memory_format=torch.channels_last)

@@ -54,8 +54,8 @@ class MixSettings(BaseModel):
         Range in e/Å², log-uniform: from one movie frame to a full exposure.
     contrast : tuple[float, float]
         Range of the particle contrast relative to weak-phase theory, log-uniform.
-    background : float
-        Largest strength of the structured background; uniform from 0.
+    background : tuple[float, float]
+        Range of the strength of the structured background, log-uniform.
     coloured : float
         Share of crops whose noise is stronger at low frequencies.
     full_dose : float
@@ -69,7 +69,7 @@ class MixSettings(BaseModel):
     empty: float = Field(default=0.33, ge=0, lt=1)
     dose: tuple[float, float] = (0.7, 80.0)
     contrast: tuple[float, float] = (0.3, 1.0)
-    background: float = Field(default=1.3, ge=0)
+    background: tuple[float, float] = (0.05, 1.3)
     coloured: float = Field(default=0.5, ge=0, le=1)
     full_dose: float = Field(default=0.6, ge=0, le=1)
     sigma: tuple[float, float] = (0.25, 2.5)
@@ -93,6 +93,9 @@ class Recipe(BaseModel):
     learning_rate, warmup, weight_decay, ema : float
         AdamW with a linear rise over `warmup` steps and a cosine fall; `ema` is
         the memory of the averaged weights.
+    curriculum : int
+        Steps over which the lowest dose falls from a quarter of the highest to its
+        own value: a network learns shapes faster where it can see them.
     floor : float
         Errors are weighted by `1 / (power expected at the dose + floor)`: a crop of
         one movie frame then counts about as much as one of a full exposure.
@@ -112,9 +115,10 @@ class Recipe(BaseModel):
     steps: int = Field(default=8000, ge=1)
     batch: int = Field(default=8, ge=1)
     crop: int = Field(default=160, ge=32)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1.5e-3, gt=0)
     warmup: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=1e-3, ge=0)
+    curriculum: int = Field(default=1500, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
     floor: float = Field(default=0.005, gt=0)
     checkpoint_every: int = Field(default=250, ge=1)

@@ -1,0 +1,53 @@
+"""`cryoscore train` goes from a recipe to a checkpoint that `denoise` can take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryoscore_plugin.checkpoint import read_card
+from cryoscore_plugin.cli import main
+from cryoscore_plugin.density.shapes import random_shape
+
+RECIPE = """\
+name: small
+description: For a test.
+network: {channels: [4, 6], embedding: 4}
+pool: {groups: 1, scenes_per_group: 2, scene_size: 64, views: 2}
+steps: 2
+batch: 2
+crop: 32
+warmup: 1
+checkpoint_every: 2
+"""
+
+
+def test_recipe_becomes_a_checkpoint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    atoms = tmp_path / "atoms"
+    atoms.mkdir()
+    shape = random_shape(np.random.default_rng(3))
+    numbers = np.full(len(shape.potentials), 6, dtype=np.uint8)
+    np.savez(atoms / "ball.npz", xyz=shape.positions_xyz, Z=numbers)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    run = tmp_path / "run"
+
+    code = main(["train", str(recipe), "--models", str(atoms), "--output", str(run)])
+
+    assert code == 0
+    told = capfd.readouterr()
+    assert "held-out risk" in told.err
+    assert "cryoscore denoise --model" in told.out
+    assert read_card(run / "small.safetensors").training["atomic_models"] == ["ball"]
+
+
+def test_missing_recipe_is_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(tmp_path / "none.yaml"), "--models", str(tmp_path)]
+    assert main([*words, "--output", str(tmp_path / "run")]) == 2
+    assert "none.yaml" in capfd.readouterr().err
