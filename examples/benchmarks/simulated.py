@@ -109,6 +109,8 @@ def expose(
 def at_sampling(pixels: Pixels, pixel_size: float) -> Pixels:
     """An image of 1.5 Å/px, Fourier-cropped to a coarser pixel size."""
     side = round(len(pixels) * PIXEL_SIZE / pixel_size)
+    if side == len(pixels):
+        return pixels
     return fourier_crop(torch.from_numpy(pixels), (side, side)).numpy()
 
 
@@ -166,15 +168,16 @@ def run_topaz(
     folder = work / f"{pixel_size:g}"
     inputs, outputs = folder / "input", folder / "output"
     inputs.mkdir(parents=True, exist_ok=True)
-    files = []
-    for case in cases:
+    # Named by content: what was denoised in an earlier run is used again.
+    files = [
+        f"{hashlib.sha256(case.image.noisy.tobytes()).hexdigest()[:16]}.mrc"
+        for case in cases
+    ]
+    for case, name in zip(cases, files, strict=True):
         pixels = at_sampling(case.image.noisy, pixel_size)
-        # Named by content: what was denoised in an earlier run is used again.
-        name = f"{hashlib.sha256(pixels.tobytes()).hexdigest()[:16]}.mrc"
-        files.append(name)
-        if not (outputs / name).exists():
-            micrograph = Micrograph(pixels=pixels, pixel_size=pixel_size)
-            write_micrograph(inputs / name, micrograph)
+        write_micrograph(
+            inputs / name, Micrograph(pixels=pixels, pixel_size=pixel_size)
+        )
     left = [str(inputs / name) for name in files if not (outputs / name).exists()]
     if left:
         # Never `-m`: it is ignored. `-s -1`: no tiles, each has its own grey scale.

@@ -1,0 +1,141 @@
+"""The scripts of examples/benchmarks run, and find what is put before them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import mrcfile
+import numpy as np
+import pandas as pd
+import pytest
+import starfile
+from click.testing import CliRunner
+from scipy import ndimage
+
+SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
+SHAPE = (260, 240)
+CENTERS_YX = [(70, 70), (70, 160), (170, 80), (180, 165)]
+
+FAKE_TOPAZ = f"""#!{sys.executable} -S
+# Speaks as Topaz does, and copies its inputs.
+import os, shutil, sys
+words = sys.argv[1:]
+folder = words[words.index("-o") + 1]
+os.makedirs(folder, exist_ok=True)
+for word in words:
+    if word.endswith(".mrc"):
+        shutil.copy(word, folder)
+with open(__file__ + ".log", "a") as log:
+    log.write(str(sum(word.endswith(".mrc") for word in words)) + "\\n")
+"""
+
+
+def script(name: str) -> ModuleType:
+    """A script of examples/benchmarks as a module."""
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    # Where dataclasses look for the annotations of their module.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(module: ModuleType, *words: str | Path) -> str:
+    result = CliRunner().invoke(module.main, [str(word) for word in words])
+    assert result.exception is None, result.output
+    return result.output
+
+
+def rings(noise: float, seed: int) -> np.ndarray:
+    """Dark rings as large as apoferritin at 1.5 Å/px, in noise."""
+    image = np.random.default_rng(seed).normal(0, noise, SHAPE)
+    y, x = np.indices(SHAPE)
+    for cy, cx in CENTERS_YX:
+        radius = np.hypot(y - cy, x - cx)
+        image -= np.exp(-((radius - 30) ** 2) / 50)
+    return image.astype(np.float32)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder laid out as the script expects it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for suffix, noise in {"": 0.1, "_frame": 6.0, "_rest": 0.2}.items():
+        mrcfile.write(folder / f"one{suffix}.mrc", rings(noise, seed=len(suffix)))
+    picks = {"rlnCoordinateX": [x for _, x in CENTERS_YX]}
+    picks["rlnCoordinateY"] = [y for y, _ in CENTERS_YX]
+    table = {"rlnMicrographName": ["one.mrc"], "rlnDefocusU": [20000.0]}
+    starfile.write(pd.DataFrame(picks), folder / "one_picks.star")
+    starfile.write({"micrographs": pd.DataFrame(table)}, folder / "micrographs.star")
+    return folder
+
+
+@pytest.fixture
+def atoms(tmp_path: Path) -> Path:
+    """Carbon atoms on a sphere of 45 Å radius, as apoferritin has."""
+    points = np.random.default_rng(1).normal(size=(6000, 3))
+    points *= 45 / np.linalg.norm(points, axis=1, keepdims=True)
+    path = tmp_path / "shell.npz"
+    np.savez(path, xyz=points.astype(np.float32), Z=np.full(6000, 6, dtype=np.uint8))
+    return path
+
+
+def test_apoferritin_finds_rings_unless_noise_hides_them(tmp_path, data, atoms):
+    module, record = script("apoferritin"), tmp_path / "figures.json"
+    words = ["--data", data, "--denoiser", "raw", "--json", record]
+    output = run(module, *words, "--reference", atoms)
+    assert output.count("\n") == 2
+    precision = {
+        (row["picker"], row["dose"]): row["average_precision"]
+        for row in json.loads(record.read_text())
+    }
+    assert precision["log", "full"] == 1
+    assert precision["ring", "full"] == 1
+    assert precision["log", "frame"] < 1
+
+
+def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
+    module, folder = script("apoferritin"), tmp_path / "inputs"
+    run(module, "--data", data, "--write-inputs", folder)
+    # A coarser file covers the same area.
+    smooth = ndimage.zoom(mrcfile.read(folder / "full" / "one.mrc"), 0.5, order=1)
+    mrcfile.write(folder / "full" / "one.mrc", smooth, overwrite=True)
+    output = run(module, "--data", data, "--denoiser", "raw", "--denoiser", folder)
+    assert "ring" not in output  # without a reference there is nothing to look for
+    raw, read = (line.split()[1:] for line in output.splitlines()[1:])
+    assert raw[1:] == read[1:]
+    assert float(read[0]) == 1
+
+
+def test_a_quarter_of_the_dose_has_four_times_the_noise_variance(data):
+    module = script("apoferritin")
+    rest = module.noise_deviation(mrcfile.read(data / "one_rest.mrc"))
+    quarter = module.noise_deviation(module.condition(data / "one.mrc", "quarter"))
+    assert rest == pytest.approx(0.2, rel=0.03)
+    assert quarter == pytest.approx(2 * rest, rel=0.03)
+
+
+def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(tmp_path, atoms):
+    topaz = tmp_path / "topaz"
+    topaz.write_text(FAKE_TOPAZ)
+    topaz.chmod(0o755)
+    module, record = script("simulated"), tmp_path / "figures.json"
+    words = ["--models", atoms, "--size", "256", "--scenes", "1", "--json", record]
+    words += ["--topaz", topaz, "--work", tmp_path / "work"]
+    output = run(module, *words)
+    rows = json.loads(record.read_text())
+    for name in ("raw", "band-pass", "topaz (best)"):
+        line = [row["correlation"] for row in rows if row["denoiser"] == name]
+        # The doses between need not rise: structured background limits them all.
+        assert line[0] < line[-1] < 1
+    # This Topaz returns its input, so it is as good as raw at every sampling.
+    raw = [row["correlation"] for row in rows if row["denoiser"] == "raw"]
+    same = [row["correlation"] for row in rows if row["denoiser"] == "topaz 1.5 Å/px"]
+    assert same == pytest.approx(raw, rel=1e-4)
+    assert run(module, *words) == output
+    assert Path(f"{topaz}.log").read_text().split() == ["4", "4"]
