@@ -54,7 +54,7 @@ from cryoscore_plugin.micrograph import Micrograph
 
 PIXEL_SIZE = 1.5  # Å/px, as in micrographs.star
 DIAMETER = 120.0  # Å
-BORDER = 45  # px
+BORDER = 45.0  # px
 DOSES = ("full", "quarter", "frame")
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 Pixels = NDArray[np.float32]
