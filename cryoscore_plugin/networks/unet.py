@@ -164,5 +164,6 @@ class UNet(nn.Module):
                 features, scale_factor=2, mode="bilinear", align_corners=False
             )
             features = block(torch.cat([features, kept.pop()], dim=1), embedded)
-        raw: Tensor = self.head(functional.silu(features))
+        # No activation here: one that saturates would end all learning at once.
+        raw: Tensor = self.head(unit_length(features))
         return functional.pixel_shuffle(raw, FOLD)

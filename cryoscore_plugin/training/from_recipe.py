@@ -24,9 +24,6 @@ WORKING_PIXEL_SIZE = 3.0
 
 MODEL_SUFFIXES = (".npz", ".pdb", ".cif", ".pdb.gz", ".cif.gz")
 
-HELD_OUT_POOL = PoolSettings(groups=2, scenes_per_group=3, procedural=0.0)
-"""Scenes of each held-out particle."""
-
 
 def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
     """Simulate, train, and write the checkpoint with its card.
@@ -69,6 +66,7 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
     )
     held_out = _held_out_pool(
         [model for model in particles if model.name in recipe.held_out] or seen,
+        recipe.pool,
         output=output,
         workers=workers,
     )
@@ -126,13 +124,16 @@ LIMITS = [
 
 
 def _held_out_pool(
-    models: list[AtomicModel], *, output: Path, workers: int
+    models: list[AtomicModel], settings: PoolSettings, *, output: Path, workers: int
 ) -> ScenePool:
     """A few scenes of each particle that training leaves out."""
+    few = settings.model_copy(
+        update={"groups": 2, "scenes_per_group": 3, "procedural": 0.0}
+    )
     pools = [
         build_pool(
             [model],
-            HELD_OUT_POOL,
+            few,
             seed=number,
             folder=output / "held_out" / model.name,
             workers=workers,

@@ -166,7 +166,7 @@ def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
     loss = weighted_loss(run.model(u, pair.sigma), pair, recipe.floor)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
     run.optimizer.step()
     run.averaged.update_parameters(run.model)
     run.step += 1

@@ -93,6 +93,9 @@ class Recipe(BaseModel):
     learning_rate, warmup, weight_decay, ema : float
         AdamW with a linear rise over `warmup` steps and a cosine fall; `ema` is
         the memory of the averaged weights.
+    clip : float
+        Largest norm of a gradient: a rare picture full of ice must not throw the
+        network off.
     curriculum : int
         Steps over which the lowest dose falls from a quarter of the highest to its
         own value: a network learns shapes faster where it can see them.
@@ -115,9 +118,10 @@ class Recipe(BaseModel):
     steps: int = Field(default=8000, ge=1)
     batch: int = Field(default=8, ge=1)
     crop: int = Field(default=160, ge=32)
-    learning_rate: float = Field(default=1.5e-3, gt=0)
+    learning_rate: float = Field(default=6e-4, gt=0)
     warmup: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=1e-3, ge=0)
+    clip: float = Field(default=0.3, gt=0)
     curriculum: int = Field(default=1500, ge=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
     floor: float = Field(default=0.005, gt=0)
