@@ -7,14 +7,14 @@ has dashes because RELION changes a command that contains `relion_`.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
 
-from cryoscore_plugin.cli.exits import run_command
+from cryoscore_plugin.cli.exits import run_command, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.arguments import (
@@ -77,9 +77,6 @@ class JobCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as click has it
         """Run the callback inside the job, which is its context's `obj`."""
-        # A site's locale may lack Å; that is no reason to lose a job.
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")
         with RelionJob(ctx.params["o"]) as ctx.obj:
             return super().invoke(ctx)
 
@@ -107,8 +104,10 @@ def mark_failed(words: Sequence[str]) -> None:
         The command line.
     """
     folder = folder_among(words)
+    # What is wrong with the words matters more than a folder that cannot be written.
     if folder is not None:
-        leave_marker(folder, Marker.FAILURE)
+        with suppress(OSError):
+            leave_marker(folder, Marker.FAILURE)
 
 
 def _normalized(word: str) -> str:
@@ -146,6 +145,7 @@ def relion() -> None:
     help="The job succeeds although this many micrographs fail.",
 )
 @settings_options(DenoiseSettings)
+@verbose_option
 @click.pass_obj
 def denoise(
     job: RelionJob,

@@ -17,6 +17,7 @@ import click
 from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
+from cryoscore_plugin.cli.progress import duration
 from cryoscore_plugin.errors import ConfigError, MicrographError
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.job import RelionJob
@@ -78,7 +79,7 @@ class RunOutMonitor:
             # By the clock, for several GPUs share the work; what was skipped or
             # failed took no time.
             each = (monotonic() - self._start) / self._denoised
-            line += f" ({_duration(each * (total - done))} left)"
+            line += f" ({duration(each * (total - done))} left)"
         click.echo(line)
         for warning in result.warnings:
             click.echo(f"  {result.task.source}: {warning}")
@@ -217,12 +218,3 @@ def _advice(folder: Path, denoised: str, raw: str) -> str:
     if style is not RelionStyle.V3:
         lines.append(_ADVICE_4.format(raw=raw, denoised=denoised))
     return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    """A time as a person says it, from seconds to hours."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -50,7 +50,6 @@ def announce_micrographs(job_folder: Path, table: str, *, like: str) -> None:
     InputError
         If the file cannot be written.
     """
-    # RELION would keep a node that an earlier run announced.
     import pandas as pd  # noqa: PLC0415  half a second, only in a RELION job
 
     kind = _kind_of_input(job_folder / "job_pipeline.star", like)

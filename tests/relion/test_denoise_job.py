@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import mrcfile
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -318,6 +322,16 @@ def test_wrong_option_makes_the_folder_for_the_marker(
     assert markers() == ["RELION_JOB_EXIT_FAILURE"]
 
 
+def test_wrong_option_is_told_even_where_no_marker_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("External").write_text("a file where a folder should be")
+    result = run("--wrong")
+    assert result.exit_code == 2
+    assert "No such option" in result.stderr
+
+
 def test_misspelt_command_fails_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,3 +425,31 @@ def test_nodes_are_announced_before_the_first_micrograph(engine: StandIn) -> Non
     engine.during = lambda: seen.append((JOB / "RELION_OUTPUT_NODES.star").exists())
     run()
     assert seen == [True, True]
+
+
+@pytest.mark.usefixtures("job")
+def test_engine_keeps_grid_and_pixel_size_of_any_kind_of_file(
+    tiny_checkpoint: Path,
+) -> None:
+    Path(A).rename(Path(A).with_suffix(".mrcs"))
+    Path(TABLE).write_text(Path(TABLE).read_text().replace("a.mrc ", "a.mrcs "))
+    result = run("--model", str(tiny_checkpoint), "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert markers() == ["RELION_JOB_EXIT_SUCCESS"]
+    names = read_micrographs(JOB / "denoised_micrographs.star").names
+    assert names == ("External/job012/Movies/a.mrc", "External/job012/Movies/b.mrc")
+    for name, pixel_size in zip(names, (1.5, 2.5), strict=True):
+        with mrcfile.open(name) as file:
+            assert file.data.shape == (128, 128)
+            assert file.data.dtype == np.float32
+            assert file.voxel_size.x == pytest.approx(pixel_size)
+
+
+def test_help_and_wrong_options_load_no_engine() -> None:
+    code = (
+        "import relion_wrappers.cli, sys; print({'torch', 'pandas'} & {*sys.modules})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "set()"
