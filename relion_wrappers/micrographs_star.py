@@ -20,8 +20,8 @@ from relion_wrappers.optics import pixel_sizes
 
 if TYPE_CHECKING:
     import pandas as pd
-    from cryoscore_plugin.batch.inputs import TableRow
 
+    from cryoscore_plugin.batch.inputs import TableRow
     from relion_wrappers.star_file import StarFile
 
 NAME = "rlnMicrographName"
