@@ -1,0 +1,57 @@
+"""Commands as users type them, and small micrographs to give them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from cryoscore_plugin.cli import main
+from cryoscore_plugin.micrograph import Micrograph
+from cryoscore_plugin.mrc import write_micrograph
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command wrote, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def shell(capsys):
+    """Type words after `cryoscore`."""
+
+    def run(*words):
+        code = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """Folder `raw` of the current one, with three noisy micrographs of 3 Å/px."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate("abc"):
+        noise = np.random.default_rng(number).normal(100, 10, (80, 96))
+        micrograph = Micrograph(pixels=noise.astype(np.float32), pixel_size=3.0)
+        write_micrograph(folder / f"{name}.mrc", micrograph)
+    return folder
+
+
+@pytest.fixture
+def denoise(shell, raw, tiny_checkpoint):  # noqa: ARG001  it sets the current folder
+    """`cryoscore denoise` with a tiny model, beside `raw` and into `out`."""
+
+    def run(*words):
+        fixed = ("--output", "out", "--model", tiny_checkpoint)
+        return shell("denoise", *fixed, *words)
+
+    return run
