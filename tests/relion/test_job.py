@@ -71,6 +71,19 @@ def test_a_second_sigterm_does_not_prevent_the_marker(tmp_path: Path) -> None:
     assert names_in(tmp_path) == [ABORTED]
 
 
+def test_sigterm_after_the_work_does_not_spoil_the_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(folder: Path, marker: Marker) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        leave_marker(folder, marker)
+
+    monkeypatch.setattr("relion_wrappers.job.leave_marker", interrupted)
+    with RelionJob(tmp_path):
+        pass
+    assert names_in(tmp_path) == [SUCCESS]
+
+
 def test_signals_are_given_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
     with RelionJob(tmp_path):
