@@ -6,9 +6,9 @@ give it now. The fingerprint covers
 
 - the version of the program and the model with its hash;
 - the settings that change pixels. `device`, `threads` and `tile_size` change no more
-  than rounding, and a job may continue on another computer. `precision` counts as it was asked for:
-  who asks for float32 after a run with `auto` wants another file, but `auto` on a
-  GPU goes on where `auto` on a CPU stopped;
+  than rounding, and a job may continue on another computer. `precision` counts as it
+  was asked for: who asks for float32 after a run with `auto` wants another file, but
+  `auto` on a GPU goes on where `auto` on a CPU stopped;
 - name, size and time stamp of the input, and the pixel size a table gives it.
 """
 

@@ -93,7 +93,8 @@ def test_error_of_the_second_device_stops_the_first(
     monitor = new_monitor()
     with pytest.raises(DeviceError, match=GONE):
         denoise(tasks, monitor)
-    assert len(monitor.results) < 40
+    # What the first device had in work when the second failed, and no more.
+    assert len(monitor.results) <= 2
 
 
 def test_output_of_ours_is_refused_as_input(tasks, tmp_path, denoise):

@@ -131,30 +131,68 @@ def test_last_output_is_written_while_the_next_is_computed(
     assert statuses(denoise(tasks)) == ["denoised"] * 4
 
 
-def test_memory_is_flat(use, monkeypatch, make_tasks, denoise):
-    alive = weakref.WeakSet()
-    most = 0
+def test_at_most_one_result_waits_for_the_disk(tasks, use, monkeypatch, denoise):
+    third = threading.Event()
+    too_early = []
+
+    def write_slowly(path, micrograph, **options):
+        if path == tasks[0].output:
+            too_early.append(third.wait(0.5))
+        write_micrograph(path, micrograph, **options)
+
+    def note_the_third(micrograph):
+        if micrograph.source == tasks[2].source:
+            third.set()
+
+    monkeypatch.setattr(steps, "write_micrograph", write_slowly)
+    use(note_the_third)
+    denoise(tasks)
+    assert too_early == [False]
+
+
+def test_at_most_one_micrograph_is_read_ahead(tasks, use, monkeypatch, denoise):
+    read = []
+
+    def reading(path, **options):
+        read.append(path)
+        return read_micrograph(path, **options)
+
+    def wait_a_little(micrograph):
+        time.sleep(0.1)
+        number = [task.source for task in tasks].index(micrograph.source)
+        assert len(read) <= number + 2
+
+    monkeypatch.setattr(steps, "read_micrograph", reading)
+    use(wait_a_little)
+    assert statuses(denoise(tasks)) == ["denoised"] * 4
+
+
+def test_raw_pixels_are_let_go_before_writing(tasks, use, monkeypatch, denoise):
+    raw = {}
+    writing, looked = threading.Event(), threading.Event()
+    kept = []
 
     def reading(path, **options):
         micrograph = read_micrograph(path, **options)
-        alive.add(micrograph)
+        raw[path] = weakref.ref(micrograph)
         return micrograph
 
-    def write_slowly(path, micrograph, **options):
-        alive.add(micrograph)
-        time.sleep(0.005)
+    def write_late(path, micrograph, **options):
+        writing.set()
+        looked.wait(20)
         write_micrograph(path, micrograph, **options)
 
-    def count(_micrograph):
-        nonlocal most
-        most = max(most, len(alive))
+    def look(micrograph):
+        if micrograph.source == tasks[1].source:
+            writing.wait(20)
+            kept.append(raw[tasks[0].source]() is not None)
+            looked.set()
 
     monkeypatch.setattr(steps, "read_micrograph", reading)
-    monkeypatch.setattr(steps, "write_micrograph", write_slowly)
-    use(count)
-    denoise(make_tasks(30))
-    # One in work, one being read, one being written.
-    assert most <= 3
+    monkeypatch.setattr(steps, "write_micrograph", write_late)
+    use(look)
+    denoise(tasks)
+    assert kept == [False]
 
 
 def test_two_devices_work_at_the_same_time(tasks, use, denoise, new_monitor):
