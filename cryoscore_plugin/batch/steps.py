@@ -100,8 +100,8 @@ def prepare(
     if header is not None:
         refuse_denoised(task.source, header.labels)
         _refuse_full_disk(task.output, header, settings)
-        if pixel_size is not None and settings.pixel_size is None:
-            warnings = _disagreement(pixel_size, header.pixel_size)
+        if settings.pixel_size is None:
+            warnings = _doubts(task.pixel_size, header.pixel_size)
     stack = task.output.suffix == ".mrcs"
     return Prepared(
         task=task,
@@ -231,12 +231,20 @@ def _disk_is_full(output: Path, sizes: str) -> str:
     )
 
 
-def _disagreement(pixel_size: float, in_header: float | None) -> list[str]:
-    """Warn if table and header differ by more than 1 %."""
-    if in_header is None or abs(pixel_size - in_header) <= 0.01 * pixel_size:
+def _doubts(in_table: float | None, in_header: float | None) -> list[str]:
+    """Warn if table and header differ by more than 1 %, or the header may not know."""
+    if in_table is None and in_header == 1.0:
+        msg = (
+            "The header says 1 Å/px, which many programs write when they do not know. "
+            "If it is wrong, give the right value with --pixel-size."
+        )
+        return [msg]
+    if in_table is None or in_header is None:
+        return []
+    if abs(in_table - in_header) <= 0.01 * in_table:
         return []
     msg = (
-        f"The table says {pixel_size:g} Å/px, but the header {in_header:g} Å/px. The "
+        f"The table says {in_table:g} Å/px, but the header {in_header:g} Å/px. The "
         "table counts; if it is wrong, give the right value with --pixel-size."
     )
     return [msg]

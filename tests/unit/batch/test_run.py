@@ -219,6 +219,18 @@ def test_table_and_header_that_disagree_are_told(tasks, denoise):
     assert read_header(tasks[0].output).pixel_size == pytest.approx(1.7)
 
 
+def test_header_that_may_not_know_the_pixel_size_is_told(tasks, denoise):
+    image = Micrograph(pixels=np.ones((3, 4), np.float32), pixel_size=1.0)
+    write_micrograph(tasks[0].source, image)
+    (result,) = denoise(tasks[:1])
+    assert "1 Å/px, which many programs write" in result.warnings[0]
+    (result,) = denoise(tasks[:1], pixel_size=1.0)
+    assert result.warnings == ("doubled",)
+    known = [dataclasses.replace(tasks[0], pixel_size=1.0)]
+    (result,) = denoise(known)
+    assert result.warnings == ("doubled",)
+
+
 def test_float16_that_is_coarse_for_the_contrast_is_told(tasks, denoise):
     low_contrast = np.full((40, 40), 20000, np.float32)
     low_contrast[::2] += 5
