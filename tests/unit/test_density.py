@@ -92,7 +92,7 @@ def test_rotation_about_the_beam_turns_the_projection() -> None:
     np.testing.assert_allclose(turned, np.rot90(upright, -1), atol=1e-2)
 
 
-@given(st.integers(0, 50))
+@pytest.mark.parametrize("seed", range(6))
 def test_random_shape_is_no_denser_than_protein(seed: int) -> None:
     model = random_shape(np.random.default_rng(seed))
     reach = np.linalg.norm(model.positions_xyz, axis=1).max()

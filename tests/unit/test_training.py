@@ -70,18 +70,21 @@ def test_empty_crops_have_an_empty_target(pool: ScenePool) -> None:
 def test_without_background_the_rest_is_noise_of_the_stated_level(
     pool: ScenePool,
 ) -> None:
-    settings = MixSettings(background=0.0, coloured=0.0, full_dose=0.0, dose=(1, 2))
+    none = (1e-9, 1e-9)
+    settings = MixSettings(background=none, coloured=0, full_dose=0, dose=(1, 2))
     pair = mix_batch(pool, settings, batch=16, crop=64, rng=np.random.default_rng(1))
     noise = (pair.u - pair.clean).flatten(1).std(1)
     torch.testing.assert_close(noise, pair.sigma, rtol=0.08, atol=0)
 
 
 def test_loss_weighs_a_crop_by_the_signal_expected_at_its_dose() -> None:
-    clean = torch.stack([torch.zeros(1, 4, 4), torch.full((1, 4, 4), 2.0)])
+    clean = torch.stack([torch.zeros(1, 16, 16), torch.full((1, 16, 16), 2.0)])
     power = torch.tensor([0.0, 4.0])
     pair = TrainingPair(u=clean, sigma=torch.ones(2), clean=clean, power=power)
     loss = loop.weighted_loss(clean + 0.1, pair, 0.05)
-    assert float(loss) == pytest.approx((0.01 / 0.05 + 0.01 / 4.05) / 2, rel=1e-4)
+    shares = np.mean([1 / share for share in loop.SCALES.values()])
+    expected = shares * (0.01 / 0.05 + 0.01 / 4.05) / 2
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
 
 
 def test_learning_rate_rises_and_ends_at_zero() -> None:
