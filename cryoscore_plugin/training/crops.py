@@ -22,6 +22,7 @@ from cryoscore_plugin.ctf import contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.networks.unet import NoiseLevels, Tiles
+from cryoscore_plugin.noise_level import NOISE_BAND
 from cryoscore_plugin.simulation.background import Canvas, random_background
 from cryoscore_plugin.simulation.micrographs import (
     QUANTUM_EFFICIENCY,
@@ -41,9 +42,6 @@ TYPICAL_CONTRAST = 0.6
 BACKGROUND_WEIGHT = 0.02
 """How much background power counts beside signal power: where there is much of it,
 less can be asked of the network."""
-
-NOISE_BAND = (0.38, 0.49)
-"""Spatial frequencies in cycles/px where the noise has unit variance by definition."""
 
 BORDER = 32
 """Width in px of what is cut from a background: there the optics wrapped around."""

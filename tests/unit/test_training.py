@@ -13,9 +13,9 @@ from cryoscore_plugin.checkpoint import load_checkpoint
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.networks.unet import UNetSettings
+from cryoscore_plugin.noise_level import NOISE_BAND
 from cryoscore_plugin.training import loop
 from cryoscore_plugin.training.crops import (
-    NOISE_BAND,
     ScenePool,
     TrainingPair,
     coloured_noise,
