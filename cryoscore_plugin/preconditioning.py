@@ -1,16 +1,18 @@
 """Scale what the network sees and gives, so that it works at every noise level.
 
-`D(u; sigma) = c_skip u + c_out F(c_in u, c_noise)`: D is the estimate of the
-clean image from `u = x + b + sigma n` with white noise n of standard deviation 1,
+`D(u; sigma) = c_out F(asinh(c_in u), c_noise)`: D is the estimate of the clean
+image from `u = x + b + sigma n` with white noise n of standard deviation 1,
 structured background b, and F a network whose inputs and targets have about
-unit size whatever sigma is (the input compressed by asinh, because contamination is
-many times stronger than the noise). Units are those of the noise at full dose. Background
-counts as noise here: without it in the formulas, `c_skip` would let a tenth of
-every ice crystal through, which F would first have to learn to take away.
+unit size whatever sigma is. The input is compressed by asinh, because contamination
+is many times stronger than the noise. Units are those of the noise at full dose.
 
-The tests hold that an untrained D is the best linear estimate `c_skip u` for
-white x and b of the stated size, and that input and target of F have unit
-variance for such x and b.
+Karras et al. add a part of the input to the output (`c_skip u`), which helps where
+there is more signal than noise. Here the best such part is one or two per cent: all
+it would bring is a veil of fine noise over the result. So an untrained D returns
+zero, the mean of what is searched.
+
+The tests hold that the argument of asinh and the target of F have unit variance for
+x and b of the stated sizes.
 
 References
 ----------
@@ -69,10 +71,7 @@ class PreconditionedDenoiser(nn.Module):
             Standard deviation of the noise in each; 1 for a micrograph as it is.
         """
         variance = sigma[:, None, None, None] ** 2
-        total = variance + SIGMA_BACKGROUND**2 + SIGMA_DATA**2
-        c_skip = SIGMA_DATA**2 / total
-        c_out = SIGMA_DATA * (1 - c_skip).sqrt()
-        scaled = torch.asinh(u * total.rsqrt())
-        raw = self.network(scaled, torch.log(sigma) / 4)
-        estimate: Tiles = c_skip * u + c_out * raw
+        c_in = (variance + SIGMA_BACKGROUND**2 + SIGMA_DATA**2).rsqrt()
+        scaled = torch.asinh(u * c_in)
+        estimate: Tiles = SIGMA_DATA * self.network(scaled, torch.log(sigma) / 4)
         return estimate

@@ -4,9 +4,9 @@ Three choices make it fit for micrographs of any size:
 
 * The picture is folded 2 x 2 into channels first (and unfolded last), so that
   most of the work is done on a quarter of the pixels.
-* No normalisation over space (over channels only) and no global attention: what a pixel becomes
-  depends on its neighbourhood alone, at most `receptive_radius` px away. So a
-  micrograph can be cut into tiles without a trace.
+* No normalisation and no global attention: what a pixel becomes depends on its
+  neighbourhood alone, at most `receptive_radius` px away. So a micrograph can be
+  cut into tiles without a trace.
 * The noise level enters every block as a scale and a shift of its channels
   (FiLM), not as an image.
 
@@ -57,17 +57,6 @@ class UNetSettings(BaseModel):
     embedding: int = Field(default=32, ge=1)
 
 
-def unit_length(features: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Features of each pixel divided by their root mean square over the channels.
-
-    Without it training diverges at the first picture full of ice. It acts on one
-    pixel at a time, so neighbours and tile borders are not felt.
-    """
-    power = features.square().mean(dim=1, keepdim=True)
-    scaled: Tensor = features * torch.rsqrt(power + 1e-2)
-    return scaled
-
-
 class Block(nn.Module):
     """Two convolutions around which the input is carried; the noise level steers."""
 
@@ -86,7 +75,7 @@ class Block(nn.Module):
     ) -> Float[Tensor, "n d h w"]:
         """Features of the same size, with `outputs` channels."""
         scale, shift = self.film(embedded)[..., None, None].chunk(2, dim=1)
-        hidden = torch.addcmul(shift, self.first(unit_length(features)), 1 + scale)
+        hidden = torch.addcmul(shift, self.first(features), 1 + scale)
         result: Tensor = self.carry(features) + self.second(functional.silu(hidden))
         return result
 
@@ -164,6 +153,5 @@ class UNet(nn.Module):
                 features, scale_factor=2, mode="bilinear", align_corners=False
             )
             features = block(torch.cat([features, kept.pop()], dim=1), embedded)
-        # No activation here: one that saturates would end all learning at once.
-        raw: Tensor = self.head(unit_length(features))
+        raw: Tensor = self.head(features)
         return functional.pixel_shuffle(raw, FOLD)

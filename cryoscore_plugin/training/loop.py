@@ -20,6 +20,8 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -69,6 +71,21 @@ class Run:
     best: dict[str, object]
 
 
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Take the smallest numbers for zero, as long as this lasts.
+
+    Averages of weights that began at zero pass through numbers so small that the
+    processor needs a hundred times longer for them.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@without_denormals()
 def train(
     recipe: Recipe, pool: ScenePool, held_out: ScenePool, *, output: Path
 ) -> dict[str, Tensor]:
@@ -140,18 +157,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def dose_range(recipe: Recipe, step: int) -> tuple[float, float]:
-    """Lowest and highest dose at a step, in e/Å²; the lowest falls at first."""
-    low, high = recipe.mix.dose
-    done = 1.0 if step >= recipe.curriculum else step / recipe.curriculum
-    return max(low, (high / 4) ** (1 - done) * low**done), high
-
-
 def _start(recipe: Recipe) -> Run:
     torch.manual_seed(recipe.seed)
-    # Averages of zero-initialised weights pass through numbers so small that the
-    # processor needs a hundred times longer for them.
-    torch.set_flush_denormal(True)
     model = PreconditionedDenoiser(recipe.network)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
@@ -172,8 +179,9 @@ def _start(recipe: Recipe) -> Run:
 
 
 def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
-    mix = recipe.mix.model_copy(update={"dose": dose_range(recipe, run.step)})
-    pair = mix_batch(pool, mix, batch=recipe.batch, crop=recipe.crop, rng=run.rng)
+    pair = mix_batch(
+        pool, recipe.mix, batch=recipe.batch, crop=recipe.crop, rng=run.rng
+    )
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(recipe, run.step)
     u = pair.u.contiguous(memory_format=torch.channels_last)

@@ -96,9 +96,6 @@ class Recipe(BaseModel):
     clip : float
         Largest norm of a gradient: a rare picture full of ice must not throw the
         network off.
-    curriculum : int
-        Steps over which the lowest dose falls from a quarter of the highest to its
-        own value: a network learns shapes faster where it can see them.
     floor : float
         Errors are weighted by `1 / (power expected at the dose + floor)`: a crop of
         one movie frame then counts about as much as one of a full exposure.
@@ -121,8 +118,7 @@ class Recipe(BaseModel):
     learning_rate: float = Field(default=6e-4, gt=0)
     warmup: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=1e-3, ge=0)
-    clip: float = Field(default=0.3, gt=0)
-    curriculum: int = Field(default=1500, ge=0)
+    clip: float = Field(default=1.0, gt=0)
     ema: float = Field(default=0.998, ge=0, lt=1)
     floor: float = Field(default=0.005, gt=0)
     checkpoint_every: int = Field(default=250, ge=1)

@@ -1,4 +1,4 @@
-"""The network looks no farther than it says, and starts as the best linear guess."""
+"""The network looks no farther than it says, and starts with nothing."""
 
 from __future__ import annotations
 
@@ -57,17 +57,14 @@ def test_noise_level_changes_the_output(channels: tuple[int, ...]) -> None:
     assert not torch.allclose(quiet, loud)
 
 
-@pytest.mark.parametrize("sigma", [0.25, 1.0, 2.5])
-def test_untrained_denoiser_is_the_best_linear_estimate(sigma: float) -> None:
+def test_untrained_denoiser_returns_the_mean_of_what_is_searched() -> None:
     denoiser = PreconditionedDenoiser(UNetSettings(channels=(4, 6), embedding=4))
     u = torch.randn(2, 1, 16, 16)
-    total = SIGMA_DATA**2 + SIGMA_BACKGROUND**2 + sigma**2
-    expected = SIGMA_DATA**2 / total * u
-    torch.testing.assert_close(denoiser(u, torch.full((2,), sigma)), expected)
+    assert not denoiser(u, torch.ones(2)).any()
 
 
 @pytest.mark.parametrize("sigma", [0.25, 1.0, 2.5])
-def test_target_of_the_network_has_unit_variance(sigma: float) -> None:
+def test_input_and_target_of_the_network_have_unit_variance(sigma: float) -> None:
     """Karras et al. (2022), appendix B.6: what the scalings are for."""
     generator = torch.Generator().manual_seed(1)
     clean = SIGMA_DATA * torch.randn(100_000, generator=generator)
@@ -75,19 +72,13 @@ def test_target_of_the_network_has_unit_variance(sigma: float) -> None:
     u = clean + background + sigma * torch.randn(100_000, generator=generator)
     seen: list[torch.Tensor] = []
     denoiser = PreconditionedDenoiser(UNetSettings(channels=(4,), embedding=4))
-    raw = torch.zeros(1, 1, 100_000, 1)
 
     def network(scaled: torch.Tensor, _c_noise: torch.Tensor) -> torch.Tensor:
         seen.append(scaled)
-        return raw
+        return torch.ones_like(scaled)
 
     denoiser.network.forward = network  # type: ignore[method-assign]
-    levels = torch.full((1,), sigma)
-    image = u.reshape(1, 1, -1, 1)
-    skipped = denoiser(image, levels)
-    raw = torch.ones_like(raw)
-    c_out = (denoiser(image, levels) - skipped)[0, 0, 0, 0]
-    target = (clean - skipped.flatten()) / c_out
+    c_out = denoiser(u.reshape(1, 1, -1, 1), torch.full((1,), sigma))[0, 0, 0, 0]
     # Its input is compressed: sinh undoes it.
     assert torch.sinh(seen[0]).std() == pytest.approx(1, abs=0.01)
-    assert target.std() == pytest.approx(1, abs=0.01)
+    assert (clean / c_out).std() == pytest.approx(1, abs=0.01)

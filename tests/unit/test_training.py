@@ -125,6 +125,13 @@ def test_other_seed_gives_other_weights(pool: ScenePool, tmp_path: Path) -> None
     assert any(not torch.equal(first[name], second[name]) for name in first)
 
 
+def test_numbers_are_as_before_after_training(pool: ScenePool, tmp_path: Path) -> None:
+    """The smallest numbers are zero while it lasts, which other programs notice."""
+    loop.train(RECIPE, pool, pool, output=tmp_path)
+    assert float(np.finfo(np.float64).smallest_subnormal) * 1.0 > 0
+    assert torch.tensor(1e-40) * 1 > 0
+
+
 def test_validation_prefers_the_truth_to_the_noise(pool: ScenePool) -> None:
     class Nothing(torch.nn.Module):
         def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
