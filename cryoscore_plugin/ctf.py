@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch_ctf import calculate_ctf_2d
 
+from cryoscore_plugin.spectrum import frequency_grid
 from cryoscore_plugin.tensors import HalfPlaneMap
 
 
@@ -85,14 +86,7 @@ def contrast_transfer(
         rfft=True,
         fftshift=False,
     )
-    envelope = torch.exp(-optics.b_factor * frequency_squared(shape, pixel_size) / 4)
+    k = frequency_grid(shape) / pixel_size
+    envelope = torch.exp(-optics.b_factor * k**2 / 4)
     result: HalfPlaneMap = -transfer.reshape(envelope.shape).float() * envelope
     return result
-
-
-def frequency_squared(shape: tuple[int, int], pixel_size: float) -> HalfPlaneMap:
-    """Squared spatial frequency in 1/Å² of each coefficient of `torch.fft.rfft2`."""
-    fy = torch.fft.fftfreq(shape[0], pixel_size)
-    fx = torch.fft.rfftfreq(shape[1], pixel_size)
-    squared: HalfPlaneMap = (fy[:, None] ** 2 + fx**2).float()
-    return squared

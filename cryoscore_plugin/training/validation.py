@@ -1,7 +1,7 @@
 """How good a network is on particles it never saw, at every dose.
 
-The measure is the correlation of the output with the truth between 1/250 and
-1/10 1/Å, dose by dose, on scenes of particles that training leaves out, always
+The measure is the correlation of the output with the truth in the band of particles
+(`evaluation.fidelity`), dose by dose, on scenes of particles that training leaves out, always
 the same noise. Beside it stands the mean weighted error, by which the best state
 of a run is chosen.
 """
@@ -15,14 +15,12 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
+from cryoscore_plugin.evaluation.fidelity import band_correlation
 from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
 from cryoscore_plugin.training.crops import TYPICAL_CONTRAST, ScenePool
 
 DOSES = (1.0, 2.0, 6.0, 20.0, 50.0)
 """From one movie frame to a full exposure, in e/Å²."""
-
-BAND = (1 / 250, 1 / 10)
-"""Where particles have their signal, in 1/Å."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +91,10 @@ def _exposed(
 def _mean_correlation(
     images: Tensor, truth: Tensor, pixel_sizes: Float32[np.ndarray, " n"]
 ) -> float:
-    """Correlation inside `BAND`, averaged over the images."""
-    first, second = torch.fft.rfft2(images[:, 0]), torch.fft.rfft2(truth[:, 0])
-    size = images.shape[-1]
-    cycles = torch.hypot(
-        torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None]
+    """Correlation with the truth, averaged over the images."""
+    triples = zip(images[:, 0].numpy(), truth[:, 0].numpy(), pixel_sizes, strict=True)
+    return float(
+        np.mean(
+            [band_correlation(a, b, pixel_size=float(size)) for a, b, size in triples]
+        )
     )
-    values = []
-    for a, b, pixel_size in zip(first, second, pixel_sizes, strict=True):
-        k = cycles / float(pixel_size)
-        band = (k >= BAND[0]) & (k <= BAND[1])
-        cross = (a * b.conj()).real[band].sum()
-        power = a.abs().square()[band].sum() * b.abs().square()[band].sum()
-        values.append(float(cross / power.sqrt()))
-    return float(np.mean(values))
