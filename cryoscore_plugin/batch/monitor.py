@@ -49,7 +49,8 @@ class MicrographResult:
     warnings : tuple[str, ...]
         What the user should know although it did not fail.
     quality : dict[str, float]
-        Numbers about this micrograph by name, such as `noise_level`.
+        Numbers about this micrograph by name, such as `noise_level`. A skipped
+        micrograph has those of the run that denoised it, a skipped stack has none.
     """
 
     task: MicrographTask

@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
+from cryoscore_plugin.batch.measured import measured_in
 from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
 from cryoscore_plugin.batch.steps import (
     Prepared,
@@ -35,7 +36,7 @@ from cryoscore_plugin.errors import (
     DeviceError,
     JobAbortedError,
 )
-from cryoscore_plugin.mrc import remove_leftovers
+from cryoscore_plugin.mrc import read_labels, remove_leftovers
 from cryoscore_plugin.settings import DenoiseSettings
 
 logger = logging.getLogger(__name__)
@@ -175,9 +176,15 @@ def _read_ahead(
 
     def step() -> Prepared | MicrographResult:
         prepared = prepare(task, run.settings, denoiser.fingerprint)
-        return prepared or MicrographResult(task=task, status="skipped")
+        return prepared or _skipped(task)
 
     return reader.submit(_attempt, task, step)
+
+
+def _skipped(task: MicrographTask) -> MicrographResult:
+    """The result of a micrograph that an earlier run has finished."""
+    quality = measured_in(read_labels(task.output))
+    return MicrographResult(task=task, status="skipped", quality=quality)
 
 
 def _denoised(

@@ -17,6 +17,7 @@ from cryoscore_plugin.batch.finished import (
     refuse_denoised,
     refuse_foreign,
 )
+from cryoscore_plugin.batch.measured import measured_labels
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.denoiser import Denoiser, Restoration
 from cryoscore_plugin.errors import CryoScoreError, MicrographError
@@ -130,7 +131,7 @@ def save(
         prepared.task.output,
         restoration.micrograph,
         dtype=settings.output_dtype,
-        labels=prepared.labels,
+        labels=[*prepared.labels, *measured_labels(restoration.quality)],
     )
     warnings = [*prepared.warnings, *restoration.warnings]
     if settings.output_dtype == "float16":

@@ -43,16 +43,25 @@ def test_each_output_is_the_denoised_input_with_our_labels(tasks, denoise, new_m
         assert out.pixel_size == raw.pixel_size
         assert result.quality == {"mean": float(raw.pixels.mean())}
         assert result.seconds > 0
-        first, second = read_labels(task.output)
+        first, second, third = read_labels(task.output)
         assert first == "cryoscore 0.1.0 denoised, model fake 0123456789ab"
         assert second.startswith("cryoscore fingerprint ")
+        assert third.startswith("cryoscore measured mean=")
 
 
-def test_finished_outputs_are_skipped(tasks, denoise):
-    denoise(tasks[:2])
-    before = [task.output.stat() for task in tasks[:2]]
-    assert statuses(denoise(tasks)) == ["skipped"] * 2 + ["denoised"] * 2
-    assert [task.output.stat() for task in tasks[:2]] == before
+def written_at(task):
+    # Not the whole of `stat`: reading changes the time of the last access.
+    return task.output.stat().st_ino, task.output.stat().st_mtime_ns
+
+
+def test_finished_outputs_are_skipped_and_keep_what_was_measured(tasks, denoise):
+    first = denoise(tasks[:2])
+    before = [written_at(task) for task in tasks[:2]]
+    again = denoise(tasks)
+    assert statuses(again) == ["skipped"] * 2 + ["denoised"] * 2
+    for earlier, later in zip(first, again, strict=False):
+        assert later.quality == pytest.approx(earlier.quality, rel=1e-5)
+    assert [written_at(task) for task in tasks[:2]] == before
 
 
 @pytest.mark.parametrize(
