@@ -34,6 +34,7 @@ from relion_wrappers.project import (
     project_name,
     relion_style,
 )
+from relion_wrappers.quality_columns import with_quality
 from relion_wrappers.star_file import write_star
 
 DENOISED_TABLE = "denoised_micrographs.star"
@@ -162,16 +163,19 @@ def _write_tables(
     """Write both tables; return why micrographs failed, by name."""
     by_output = {str(result.task.output): result for result in results}
     denoised: dict[str, str] = {}
+    quality: dict[str, dict[str, float]] = {}
     reasons: dict[str, str] = {}
     for name, output in zip(micrographs.names, outputs, strict=True):
         result = by_output.get(output)
         if result is not None and result.status != "failed":
             denoised[name] = output
+            quality[name] = result.quality
         else:
             reasons[name] = result.message if result else "It was not processed."
     # A table of an earlier run would be taken for one of this run.
     if denoised:
-        write_star(folder / DENOISED_TABLE, denoised_star(micrographs, denoised))
+        measured = with_quality(micrographs, quality)
+        write_star(folder / DENOISED_TABLE, denoised_star(measured, denoised))
     else:
         (folder / DENOISED_TABLE).unlink(missing_ok=True)
     if reasons:

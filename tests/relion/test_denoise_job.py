@@ -37,6 +37,7 @@ class StandIn:
         self.bad: dict[str, str] = {}
         self.during: Callable[[], None] = lambda: None
         self.warnings: tuple[str, ...] = ()
+        self.quality: dict[str, dict[str, float]] = {}
 
     def __call__(self, tasks, settings, monitor) -> list[MicrographResult]:
         self.tasks, self.settings = tasks, settings
@@ -55,12 +56,17 @@ class StandIn:
         reason = self.bad.get(str(task.source))
         if reason:
             return MicrographResult(task=task, status="failed", message=reason)
+        quality = self.quality.get(str(task.source), {})
         if task.output.exists():
-            return MicrographResult(task=task, status="skipped")
+            return MicrographResult(task=task, status="skipped", quality=quality)
         task.output.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(task.source, task.output)
         return MicrographResult(
-            task=task, status="denoised", seconds=2.0, warnings=self.warnings
+            task=task,
+            status="denoised",
+            seconds=2.0,
+            warnings=self.warnings,
+            quality=quality,
         )
 
 
@@ -94,6 +100,15 @@ def run(*words: str, command: click.Command = cli.denoise) -> Result:
 
 def markers(folder: Path = JOB) -> list[str]:
     return sorted(path.name for path in folder.glob("RELION_JOB_EXIT_*"))
+
+
+@pytest.mark.usefixtures("any_job")
+def test_table_says_how_noisy_each_micrograph_is_in_every_run(engine: StandIn) -> None:
+    engine.quality = {A: {"noise_level": 3.0}, B: {"noise_level": 4.0}}
+    for _ in ("denoised", "finished before"):
+        assert run().exit_code == 0
+        table = read_micrographs(JOB / "denoised_micrographs.star").table
+        assert list(table["rlnStandardDeviationValue"]) == ["3", "4"]
 
 
 @pytest.mark.usefixtures("any_job", "engine")

@@ -358,6 +358,28 @@ def test_picks_on_the_denoised_give_as_many_raw_particles(
     assert {float(row["rlnDefocusU"]) for row in particles} == {12000.0}
 
 
+def test_selection_on_the_noise_level_keeps_the_quieter_micrographs(
+    project: Project, denoised: str
+) -> None:
+    output = f"{denoised}denoised_micrographs.star"
+    levels = {
+        row["rlnMicrographName"]: float(row["rlnStandardDeviationValue"])
+        for row in project.table(output, "micrographs")
+    }
+    *_, loudest = sorted(levels, key=lambda name: levels[name])
+    limit = (levels.pop(loudest) + max(levels.values())) / 2
+    selection = project.add(
+        "Select",
+        fn_mic=output,
+        do_select_values="Yes",
+        select_label="rlnStandardDeviationValue",
+        select_maxval=f"{limit:.5f}",
+    )
+    assert project.run(selection) == "Succeeded"
+    kept = project.table(f"{selection}micrographs.star", "micrographs")
+    assert {row["rlnMicrographName"] for row in kept} == set(levels)
+
+
 def test_missing_micrograph_fails_the_job_in_relion(project: Project) -> None:
     table = write_table(
         project, "missing.star", ["Micrographs/mic001.mrc", "Micrographs/absent.mrc"]

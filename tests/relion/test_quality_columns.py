@@ -1,0 +1,107 @@
+"""RELION selects on our numbers, and loses none of its own columns by them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from relion_wrappers.micrographs_star import (
+    MicrographsStar,
+    denoised_star,
+    read_micrographs,
+)
+from relion_wrappers.quality_columns import QUALITY_COLUMNS, with_quality
+from relion_wrappers.star_file import write_star
+
+A, B = "MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/b.mrc"
+QUALITY = {
+    A: {"noise_level": 12.5, "signal_to_noise": 0.125, "residual_whiteness": 0.75},
+    B: {"noise_level": 1e-5, "signal_to_noise": 0.5, "residual_whiteness": 0.9},
+}
+LABELS = [
+    "rlnStandardDeviationValue",
+    "rlnSignalToNoiseRatio",
+    "rlnParticleFigureOfMerit",
+]
+PATH = os.pathsep.join(
+    filter(None, [os.environ.get("RELION_BIN", ""), os.environ["PATH"]])
+)
+
+
+@pytest.fixture(params=["3.0", "3.1", "4.0", "5.0"])
+def micrographs(
+    request: pytest.FixtureRequest, tables: dict[str, str], tmp_path: Path
+) -> MicrographsStar:
+    path = tmp_path / "micrographs_ctf.star"
+    path.write_text(tables[request.param])
+    return read_micrographs(path)
+
+
+def test_labels_are_the_ones_that_relion_knows_as_numbers() -> None:
+    assert list(QUALITY_COLUMNS.values()) == LABELS
+
+
+def test_numbers_follow_the_columns_of_the_input(micrographs: MicrographsStar) -> None:
+    table = with_quality(micrographs, QUALITY).table
+    before = list(micrographs.table.columns)
+    assert list(table.columns) == before + LABELS
+    assert table[before].equals(micrographs.table)
+    assert table[LABELS].to_numpy().tolist() == [
+        ["12.5", "0.125", "0.75"],
+        ["1e-05", "0.5", "0.9"],
+    ]
+
+
+def test_raw_name_stays_the_last_column(micrographs: MicrographsStar) -> None:
+    star = denoised_star(with_quality(micrographs, QUALITY), {A: "a.mrc", B: "b.mrc"})
+    columns = list(star.blocks[micrographs.block])
+    assert columns[-4:] == [*LABELS, "rlnMicrographNameRaw"]
+
+
+def test_missing_number_is_nan_and_a_column_without_any_is_left_out(
+    micrographs: MicrographsStar,
+) -> None:
+    table = with_quality(micrographs, {A: {"noise_level": 2.0}, B: {}}).table
+    assert list(table["rlnStandardDeviationValue"]) == ["2", "nan"]
+    assert not {*LABELS[1:]} & {*table.columns}
+
+
+def test_column_that_is_there_already_is_kept(micrographs: MicrographsStar) -> None:
+    once = with_quality(micrographs, QUALITY)
+    other = {name: {"noise_level": 7.0, "signal_to_noise": 7.0} for name in (A, B)}
+    assert with_quality(once, other).table.equals(once.table)
+
+
+@pytest.mark.skipif(
+    shutil.which("relion_star_handler", path=PATH) is None,
+    reason="relion_star_handler is not on the PATH; install RELION or set RELION_BIN",
+)
+@pytest.mark.parametrize(
+    ("label", "smallest", "kept"),
+    [
+        ("rlnStandardDeviationValue", "1", "a"),
+        ("rlnSignalToNoiseRatio", "0.3", "b"),
+        ("rlnParticleFigureOfMerit", "0.8", "b"),
+    ],
+)
+def test_relion_selects_on_each_number(
+    tables: dict[str, str], tmp_path: Path, label: str, smallest: str, kept: str
+) -> None:
+    source, selected = tmp_path / "all.star", tmp_path / "selected.star"
+    source.write_text(tables["3.1"])
+    measured = with_quality(read_micrographs(source), QUALITY)
+    write_star(source, denoised_star(measured, {A: "a.mrc", B: "b.mrc"}))
+    words = ["--i", source, "--o", selected, "--select", label, "--minval", smallest]
+    subprocess.run(
+        ["relion_star_handler", *words],
+        env={**os.environ, "PATH": PATH},
+        check=True,
+        capture_output=True,
+    )
+    found = read_micrographs(selected)
+    assert found.names == (f"{kept}.mrc",)
+    assert {*found.table.columns} == {*read_micrographs(source).table.columns}
