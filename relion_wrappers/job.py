@@ -5,12 +5,17 @@ in the job's folder, and waits for ever if none appears; the exit status is thro
 So a job that is entered here leaves exactly one marker, however it ends: success,
 failure, a wrong setting, a request to abort, SIGTERM, Ctrl-C or a bug. Only `kill -9`
 and a power cut leave none.
+
+The CCP-EM Pipeliner does watch its job. It writes and removes a request to abort
+itself, looks at it every 5 s, and then sends SIGTERM. A job that ends by itself before
+that has failed in its eyes; so ours stops working, and waits for the signal.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from enum import Enum
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -28,8 +33,12 @@ class Marker(Enum):
     ABORTED = "RELION_JOB_EXIT_ABORTED"
 
 
-ABORT_REQUESTS = ("RELION_JOB_ABORT_NOW", "PIPELINER_JOB_ABORT_NOW")
+RELION_ABORT = "RELION_JOB_ABORT_NOW"
+PIPELINER_ABORT = "PIPELINER_JOB_ABORT_NOW"
 """Files that ask a job to stop: of RELION, and of the CCP-EM Pipeliner."""
+
+_PATIENCE = 10.0
+"""Longest wait for the Pipeliner's SIGTERM, in s: twice the time between its looks."""
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -53,7 +62,9 @@ class RelionJob:
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for name in (*(marker.value for marker in Marker), *ABORT_REQUESTS):
+            # The Pipeliner's request is left: it removes its own, and one that came
+            # while Python started is meant for this run.
+            for name in (*(marker.value for marker in Marker), RELION_ABORT):
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             msg = (
@@ -79,7 +90,13 @@ class RelionJob:
 
     def abort_requested(self) -> bool:
         """Whether RELION or the Pipeliner asks the job to stop."""
-        return any((self.folder / name).exists() for name in ABORT_REQUESTS)
+        if (self.folder / RELION_ABORT).exists():
+            return True
+        request = self.folder / PIPELINER_ABORT
+        if not request.exists():
+            return False
+        _wait_for_sigterm(request)
+        return True
 
     def _take_over_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -104,6 +121,15 @@ def leave_marker(folder: Path, marker: Marker) -> None:
         if other is not marker:
             (folder / other.value).unlink(missing_ok=True)
     (folder / marker.value).touch()
+
+
+def _wait_for_sigterm(request: Path) -> None:
+    """Wait for the signal that the Pipeliner sends, but not for ever."""
+    end = time.monotonic() + _PATIENCE
+    while request.exists() and time.monotonic() < end:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+            return  # It came while another thread waits here.
+        time.sleep(0.05)
 
 
 def _marker_for(error: BaseException | None) -> Marker:

@@ -264,8 +264,9 @@ def test_same_command_again_skips_what_is_finished() -> None:
 @pytest.mark.usefixtures("job")
 @pytest.mark.parametrize("name", ["RELION_JOB_ABORT_NOW", "PIPELINER_JOB_ABORT_NOW"])
 def test_abort_file_stops_before_the_next_micrograph(
-    engine: StandIn, name: str
+    engine: StandIn, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("relion_wrappers.job._PATIENCE", 0.0)
     engine.during = (JOB / name).touch
     result = run()
     assert result.exit_code != 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -107,7 +108,6 @@ def test_markers_of_the_last_run_are_removed_first(tmp_path: Path) -> None:
         FAILURE,
         ABORTED,
         "RELION_JOB_ABORT_NOW",
-        "PIPELINER_JOB_ABORT_NOW",
     ]
     for name in names:
         (tmp_path / name).touch()
@@ -117,10 +117,49 @@ def test_markers_of_the_last_run_are_removed_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["RELION_JOB_ABORT_NOW", "PIPELINER_JOB_ABORT_NOW"])
-def test_abort_is_requested_by_a_file(tmp_path: Path, name: str) -> None:
+def test_abort_is_requested_by_a_file(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relion_wrappers.job._PATIENCE", 0.2)
     with RelionJob(tmp_path) as job:
+        assert not job.abort_requested()
         (tmp_path / name).touch()
         assert job.abort_requested()
+
+
+def test_request_of_the_pipeliner_made_before_the_start_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relion_wrappers.job._PATIENCE", 0.0)
+    (tmp_path / "PIPELINER_JOB_ABORT_NOW").touch()
+    with RelionJob(tmp_path) as job:
+        assert job.abort_requested()
+
+
+def test_job_waits_for_the_signal_that_follows_the_request_of_the_pipeliner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relion_wrappers.job._PATIENCE", 60.0)
+    signaller = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    (tmp_path / "PIPELINER_JOB_ABORT_NOW").touch()
+    signaller.start()
+    with pytest.raises(TerminatedError), RelionJob(tmp_path) as job:
+        job.abort_requested()
+    signaller.join()
+    assert names_in(tmp_path) == ["PIPELINER_JOB_ABORT_NOW", ABORTED]
+
+
+def test_wait_for_the_signal_ends_with_the_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relion_wrappers.job._PATIENCE", 60.0)
+    request = tmp_path / "PIPELINER_JOB_ABORT_NOW"
+    with RelionJob(tmp_path) as job:
+        request.touch()
+        remover = threading.Timer(0.3, request.unlink)
+        remover.start()
+        assert job.abort_requested()
+    remover.join()
 
 
 def test_missing_folder_is_made(tmp_path: Path) -> None:
