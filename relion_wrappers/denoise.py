@@ -22,6 +22,8 @@ from cryoscore_plugin.errors import ConfigError, MicrographError
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.job import RelionJob
 from relion_wrappers.micrographs_star import (
+    DENOISED_TABLE,
+    FAILED_TABLE,
     MicrographsStar,
     denoised_star,
     failed_star,
@@ -36,9 +38,6 @@ from relion_wrappers.project import (
 )
 from relion_wrappers.quality_columns import with_quality
 from relion_wrappers.star_file import write_star
-
-DENOISED_TABLE = "denoised_micrographs.star"
-FAILED_TABLE = "failed_micrographs.star"
 
 _ADVICE_3 = """\
 RELION 3.1: give Extract {raw} as micrographs, and the file coords_suffix_*.star of \

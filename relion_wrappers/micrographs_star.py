@@ -29,6 +29,10 @@ RAW_NAME = "rlnMicrographNameRaw"
 REASON = "rlnFailureReason"
 """Labels; RELION keeps a column that it does not know."""
 
+DENOISED_TABLE = "denoised_micrographs.star"
+FAILED_TABLE = "failed_micrographs.star"
+"""Tables of a denoise job, directly in its folder."""
+
 _BLOCKS = ("micrographs", "")
 """Names of the table of micrographs: RELION 3.1 and later, RELION 3.0."""
 
