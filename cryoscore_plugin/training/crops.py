@@ -93,8 +93,8 @@ class TrainingPair:
     clean : Tiles
         The particles alone.
     power : NoiseLevels
-        Error that is acceptable: signal power, its own or that of an average scene
-        at the dose, and a part of the background power.
+        Error that is acceptable: signal power of an average scene at the dose, and a
+        part of the background power.
     """
 
     u: Tiles
@@ -209,9 +209,7 @@ def _mix_one(
     strength = _log_uniform(settings.background, rng)
     rest = np.float32(amplitude * strength) * rest
     rest -= np.median(rest)
-    power = BACKGROUND_WEIGHT * np.mean(rest**2) + max(
-        pool.expected_power(electrons), np.mean((amplitude * contrast * clean) ** 2)
-    )
+    power = pool.expected_power(electrons) + BACKGROUND_WEIGHT * np.mean(rest**2)
     return np.float32(amplitude * contrast) * clean, rest, power
 
 

@@ -37,11 +37,6 @@ from cryoscore_plugin.training.validation import ValidationResult, validate
 
 log = logging.getLogger(__name__)
 
-SCALES = {1: 1.0, 8: 0.3, 16: 0.13}
-"""Squares, in px, over which errors are averaged, and the share of the particles'
-power that survives it (median over simulated scenes). The coarse scales, on which
-blob pickers see, hold little of the power and would be learnt last."""
-
 STATE, CURVE = "state.pt", "curve.csv"
 
 
@@ -131,22 +126,13 @@ def train(
 
 
 def weighted_loss(output: Tensor, pair: TrainingPair, floor: float) -> Tensor:
-    """Mean squared error at several `SCALES`, weighted by `1 / (acceptable + floor)`.
+    """Mean squared error, weighted by `1 / (acceptable + floor)`.
 
-    The posterior mean minimises every quadratic form of the error: which one is used
-    decides what is learnt first, not what is right in the end.
-
-    What is acceptable follows from the dose: a crop without particles but with strong
-    contamination would otherwise outweigh all others.
+    What is acceptable follows from the dose and the background, never from the
+    particles in the crop: weights that know the target would pull the output to zero.
     """
-    error = output - pair.clean
-    acceptable = pair.power + floor
-    terms = [
-        nn.functional.avg_pool2d(error, side).square().mean((1, 2, 3))
-        / (share * acceptable)
-        for side, share in SCALES.items()
-    ]
-    return torch.stack(terms).mean()
+    error = (output - pair.clean).square().mean((1, 2, 3))
+    return (error / (pair.power + floor)).mean()
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -72,7 +72,7 @@ class Case:
 
 
 def simulate(
-    models: list[Path], *, size: int, scenes: int, seed: int
+    models: list[Path], *, size: int, scenes: int, seed: int, background: float
 ) -> Iterator[Case]:
     """Each scene at each dose."""
     for (index, path), scene in product(enumerate(models), range(scenes)):
@@ -81,7 +81,7 @@ def simulate(
         brightest = simulate_micrograph(
             [model],
             random_optics(rng, voltage=300.0),
-            SceneSettings(),
+            SceneSettings(background=background),
             Exposure(shape=(size, size), pixel_size=PIXEL_SIZE, dose=DOSES[-1]),
             rng=rng,
         )
@@ -243,6 +243,7 @@ def measure(cases: list[Case], denoisers: tuple[str, ...]) -> list[dict[str, obj
 @click.option("--size", default=1024, help="Side of a micrograph in px.")
 @click.option("--scenes", default=2, help="Scenes of each model.")
 @click.option("--seed", default=2026)
+@click.option("--background", default=1.0, help="Strength of the background.")
 @click.option("--json", "record", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0913  one argument for each option
     *,
@@ -253,10 +254,15 @@ def main(  # noqa: PLR0913  one argument for each option
     size: int,
     scenes: int,
     seed: int,
+    background: float,
     record: Path | None,
 ) -> None:
     """Print how like the truth each denoiser's output is, by dose."""
-    cases = list(simulate(list(models), size=size, scenes=scenes, seed=seed))
+    cases = list(
+        simulate(
+            list(models), size=size, scenes=scenes, seed=seed, background=background
+        )
+    )
     rows = measure(cases, denoisers)
     names = list(denoisers)
     if topaz:

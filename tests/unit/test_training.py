@@ -82,9 +82,17 @@ def test_loss_weighs_a_crop_by_the_signal_expected_at_its_dose() -> None:
     power = torch.tensor([0.0, 4.0])
     pair = TrainingPair(u=clean, sigma=torch.ones(2), clean=clean, power=power)
     loss = loop.weighted_loss(clean + 0.1, pair, 0.05)
-    shares = np.mean([1 / share for share in loop.SCALES.values()])
-    expected = shares * (0.01 / 0.05 + 0.01 / 4.05) / 2
+    expected = (0.01 / 0.05 + 0.01 / 4.05) / 2
     assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_weights_do_not_know_the_particles(pool: ScenePool) -> None:
+    """Those that do make the output fainter than the truth."""
+    mix = MixSettings(background=(1e-9, 1e-8), empty=0.5, contrast=(0.1, 3.0))
+    mix = mix.model_copy(update={"dose": (20.0, 20.0)})
+    pair = mix_batch(pool, mix, batch=32, crop=32, rng=np.random.default_rng(4))
+    assert pair.clean.square().mean((1, 2, 3)).std() > 0
+    assert pair.power.std() == pytest.approx(0, abs=1e-6)
 
 
 def test_learning_rate_rises_and_ends_at_zero() -> None:
