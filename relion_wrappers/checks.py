@@ -55,10 +55,16 @@ def version_check() -> Check:
     )
 
 
-def command_path() -> Path:
-    """Where RELION's users find the command: beside the Python that runs this."""
-    beside = Path(sys.executable).with_name(COMMAND)
-    return beside if beside.exists() else Path(shutil.which(COMMAND) or COMMAND)
+def command_path(command: str = COMMAND) -> Path:
+    """Where users find a command of ours: beside the Python that runs this.
+
+    Parameters
+    ----------
+    command : str
+        Its name.
+    """
+    beside = Path(sys.executable).with_name(command)
+    return beside if beside.exists() else Path(shutil.which(command) or command)
 
 
 def path_check(command: Path) -> Check:

@@ -1,0 +1,63 @@
+"""Which micrographs of many to show: a few of all kinds, and those unlike the rest.
+
+A session has thousands, and nobody looks at more than a dozen. Micrographs spread
+evenly over the session show how it went; those whose numbers differ most from the
+others deserve a look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+_MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+
+def spread_evenly(total: int, count: int) -> list[int]:
+    """Indices spread evenly over a list, from the first to the last.
+
+    Parameters
+    ----------
+    total : int
+        Length of the list.
+    count : int
+        How many indices; all, if the list is shorter.
+
+    Returns
+    -------
+    indices : list[int]
+        In rising order, each once.
+    """
+    chosen = np.linspace(0, total - 1, min(count, total)).round()
+    return [int(index) for index in chosen]
+
+
+def unlike_the_rest(qualities: Sequence[Mapping[str, float]], count: int) -> list[int]:
+    """Indices of the micrographs whose numbers are furthest from the others'.
+
+    Parameters
+    ----------
+    qualities : Sequence[Mapping[str, float]]
+        Numbers of each micrograph by name; one that is missing counts as usual.
+    count : int
+        How many indices at most.
+
+    Returns
+    -------
+    indices : list[int]
+        The furthest first: by the largest distance of any number from its median, in
+        robust standard deviations. A micrograph that differs in nothing is not among
+        them.
+    """
+    distance = np.zeros(len(qualities))
+    for name in sorted({name for quality in qualities for name in quality}):
+        values = np.array([quality.get(name, np.nan) for quality in qualities])
+        from_median = np.abs(values - np.nanmedian(values))
+        spread = _MAD_TO_SIGMA * np.nanmedian(from_median)
+        # Where most are the same, the few that differ are far from the rest.
+        floor = 1e-6 * abs(float(np.nanmedian(values))) or 1e-12
+        distance = np.fmax(distance, from_median / max(float(spread), floor))
+    order = np.argsort(-distance, kind="stable")
+    return [int(index) for index in order[:count] if distance[index] > 0]

@@ -1,0 +1,196 @@
+"""The denoise job for the CCP-EM Pipeliner and its window, Doppio.
+
+They find the job by the entry point `ccpem_pipeliner.jobs`, and import this module;
+nothing else of cryoscore needs the `pipeliner` package. The job runs the command that
+RELION runs, and its options are the settings of that command, made from their one
+definition. What the Pipeliner shows of a finished job is read from the job's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pipeliner.job_options import (
+    BooleanJobOption,
+    FileDescription,
+    FloatJobOption,
+    InputNodeJobOption,
+    IntJobOption,
+    JobOption,
+    JobOptionValidationResult,
+    MultipleChoiceJobOption,
+    StringJobOption,
+)
+from pipeliner.nodes import NODE_LOGFILE, NODE_MICROGRAPHGROUPMETADATA, Node
+from pipeliner.pipeliner_job import ExternalProgram, PipelinerCommand, PipelinerJob
+from pipeliner.results_display_objects import ResultsDisplayObject
+from pydantic.fields import FieldInfo
+
+from cryoscore_plugin import __version__
+from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.settings import DenoiseSettings
+from relion_wrappers.checks import command_path
+from relion_wrappers.job_results import metadata_of, read_results
+from relion_wrappers.micrographs_star import DENOISED_TABLE, FAILED_TABLE
+from relion_wrappers.pipeliner_displays import LOGFILE, displays
+
+_OTHERWISE = {"threads", "write_binned"}
+"""Settings that are no options: the Pipeliner has its own field for threads, and
+binned outputs are refused, because picks on them lie elsewhere."""
+
+_OPTIONS: dict[Any, Any] = {
+    bool: BooleanJobOption,
+    float: FloatJobOption,
+    int: IntJobOption,
+}
+"""The Pipeliner's option by the type of a setting; any other type is text."""
+
+_ON_TOP = {"model", "device", "pixel_size"}
+"""Settings that a user meets first; the others stand in a group of their own."""
+
+
+class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untyped
+    """Denoise the micrographs of a table, for picking and looking."""
+
+    PROCESS_NAME = "cryoscore.denoise.micrographs"
+    OUT_DIR = "Denoise"
+    CATEGORY_LABEL = "Denoising"
+
+    def __init__(self) -> None:
+        super().__init__()
+        _describe(self.jobinfo)
+        self.can_continue = True
+        self.joboptions["in_mics"] = InputNodeJobOption(
+            label="Input micrographs STAR file:",
+            node_type=NODE_MICROGRAPHGROUPMETADATA,
+            node_kwds=["relion"],
+            pattern=FileDescription("Micrographs STAR file", [".star"]),
+            is_required=True,
+            help_text="Raw micrographs, best after CTF estimation, because the CTF "
+            "must be fitted on raw images.",
+        )
+        for name, field in _fields().items():
+            self.joboptions[name] = _option(name, field)
+        self.joboptions["max_failed"] = IntJobOption(
+            label="Micrographs that may fail:",
+            default_value=0,
+            hard_min=0,
+            in_continue=True,
+            jobop_group="Details",
+            help_text="The job succeeds although this many micrographs fail.",
+        )
+        self.get_runtab_options(mpi=False, threads=True, addtl_args=True)
+
+    def additional_joboption_validation(self) -> list[JobOptionValidationResult]:
+        """Say which settings are out of range."""
+        given = self._given_settings()
+        try:
+            DenoiseSettings.checked(given, origin="In this job")
+        except ConfigError as error:
+            options = [self.joboptions[name] for name in given]
+            return [JobOptionValidationResult("error", options, str(error))]
+        return []
+
+    def create_output_nodes(self) -> None:
+        """Name the table of denoised micrographs, and the pages about them."""
+        self._add_micrographs(DENOISED_TABLE, "denoised")
+        self.add_output_node(LOGFILE, NODE_LOGFILE, ["cryoscore", "denoised"])
+
+    def create_post_run_output_nodes(self) -> None:
+        """Name the table of failed micrographs, if there is one."""
+        if (Path(self.output_dir) / FAILED_TABLE).exists():
+            self._add_micrographs(FAILED_TABLE, "failed")
+
+    def get_current_output_nodes(self) -> list[Node]:
+        """What a job has made that was stopped, and is then marked as finished."""
+        self.output_nodes: list[Node] = []
+        self.create_output_nodes()
+        self.create_post_run_output_nodes()
+        return [node for node in self.output_nodes if Path(node.name).is_file()]
+
+    def get_commands(self) -> list[PipelinerCommand]:
+        """The command that RELION runs, too."""
+        words = [str(_program()), "relion", "denoise", "--o", self.output_dir]
+        words += ["--in_mics", self.joboptions["in_mics"].get_string()]
+        words += ["--j", str(self.joboptions["nr_threads"].get_number())]
+        for name, value in self._given_settings().items():
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        if (most := self.joboptions["max_failed"].value) is not None:
+            words += ["--max_failed", str(most)]
+        return [PipelinerCommand([*words, *self.parse_additional_args()])]
+
+    def gather_metadata(self) -> dict[str, int | float | str]:
+        """Counts, medians of the numbers, version and model."""
+        return metadata_of(read_results(Path(self.output_dir)))
+
+    def create_results_display(self) -> Sequence[ResultsDisplayObject]:
+        """Before and after, the micrographs unlike the rest, and the whole session."""
+        return displays(read_results(Path(self.output_dir)), Path(self.output_dir))
+
+    def _add_micrographs(self, table: str, kind: str) -> None:
+        # RELION's jobs, and the Pipeliner's of them, look for the word `relion`.
+        keywords = ["relion", "cryoscore", kind]
+        self.add_output_node(table, NODE_MICROGRAPHGROUPMETADATA, keywords)
+
+    def _given_settings(self) -> dict[str, object]:
+        """Settings that differ from their default.
+
+        Only those become words of the command: a settings file among the additional
+        arguments counts less than a word, and would else have no effect.
+        """
+        return {
+            name: self.joboptions[name].value
+            for name, field in _fields().items()
+            if self.joboptions[name].value not in ("", None, field.default)
+        }
+
+
+def _describe(jobinfo: Any) -> None:  # noqa: ANN401  untyped
+    """Fill in what the Pipeliner tells its user about a job and its program."""
+    program = str(_program())
+    jobinfo.display_name = "Denoise micrographs"
+    jobinfo.short_desc = "Denoise micrographs for picking and looking"
+    jobinfo.long_desc = (
+        "Removes noise and structured background from micrographs, so that particles "
+        "can be seen and picked. Pick on the denoised micrographs, and extract from "
+        "the raw ones; denoised images are not for classification or refinement."
+    )
+    jobinfo.version = __version__
+    jobinfo.job_author = "The cryoscore developers"
+    jobinfo.programs = [
+        ExternalProgram(
+            command=program, name="cryoscore", vers_com=[program, "--version"]
+        )
+    ]
+
+
+def _program() -> Path:
+    """The command `cryoscore` of the environment that runs the Pipeliner."""
+    return command_path("cryoscore")
+
+
+def _fields() -> dict[str, FieldInfo]:
+    """Settings that are options of the job, by name."""
+    fields = DenoiseSettings.model_fields
+    return {name: field for name, field in fields.items() if name not in _OTHERWISE}
+
+
+def _option(name: str, field: FieldInfo) -> JobOption:
+    """The option of one setting; its type, default and help are the setting's."""
+    is_choice = get_origin(field.annotation) is Literal
+    alternatives = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    kind = alternatives[0] if alternatives and not is_choice else field.annotation
+    common = {
+        "label": f"{name.replace('_', ' ').capitalize()}:",
+        "help_text": field.description,
+        "in_continue": True,
+        "jobop_group": "Main" if name in _ON_TOP else "Details",
+        "default_value": field.default,
+    }
+    if is_choice:
+        return MultipleChoiceJobOption(choices=[*get_args(kind)], **common)
+    make: Any = _OPTIONS.get(kind, StringJobOption)
+    return make(**common)
