@@ -24,6 +24,21 @@ from cryoscore_plugin.settings import DenoiseSettings
 Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
+_CONTROL = click.option(
+    "--pipeline_control",
+    expose_value=False,
+    metavar="DIR",
+    help="Taken and not used; RELION adds it to some commands.",
+)
+_FOLDER = click.option(
+    "--o",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the job, such as External/job003/.",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobArguments:
     """What RELION itself tells a job; the rest are settings.
@@ -41,6 +56,25 @@ class JobArguments:
     folder: Path
     in_mics: str
     threads: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicksArguments:
+    """What RELION itself tells a job on picks.
+
+    Attributes
+    ----------
+    folder : Path
+        Folder of the job.
+    in_coords : str
+        List of picks, as RELION wrote it.
+    in_mics : str or None
+        Table of micrographs, as RELION wrote it; None if it was not given.
+    """
+
+    folder: Path
+    in_coords: str
+    in_mics: str | None
 
 
 class Takes(Enum):
@@ -67,30 +101,61 @@ def job_options(callback: Callback) -> Callback:
         arguments = JobArguments(folder=o, in_mics=in_mics, threads=j)
         return callback(*args, arguments=arguments, **values)
 
-    decorated: Any = with_arguments
-    for decorate in (
-        click.option(
-            "--pipeline_control",
-            expose_value=False,
-            metavar="DIR",
-            help="Taken and not used; RELION adds it to some commands.",
-        ),
-        click.option(
-            "--j", type=click.IntRange(min=1), help="CPU threads, as --threads."
-        ),
-        click.option(
-            "--in_mics", required=True, metavar="STAR", help="Table of micrographs."
-        ),
-        click.option(
-            "--o",
-            required=True,
-            metavar="DIR",
-            type=click.Path(path_type=Path),
-            help="Folder of the job, such as External/job003/.",
-        ),
-    ):
-        decorated = decorate(decorated)
-    return decorated  # type: ignore[no-any-return]  # click.option keeps the callback
+    threads = click.option(
+        "--j", type=click.IntRange(min=1), help="CPU threads, as --threads."
+    )
+    in_mics = click.option(
+        "--in_mics", required=True, metavar="STAR", help="Table of micrographs."
+    )
+    options = (_CONTROL, threads, in_mics, _FOLDER)
+    # click.option keeps the callback.
+    return _decorated(with_arguments, options)  # type: ignore[no-any-return]
+
+
+def picks_options(callback: Callback) -> Callback:
+    """Add the options of a job on picks; pass on one object.
+
+    Parameters
+    ----------
+    callback : Callback
+        Click callback that takes `arguments`, keyword-only.
+    """
+
+    @functools.wraps(callback)
+    def with_arguments(
+        *args: object, o: Path, in_coords: str, in_mics: str | None, **values: object
+    ) -> object:
+        arguments = PicksArguments(folder=o, in_coords=in_coords, in_mics=in_mics)
+        return callback(*args, arguments=arguments, **values)
+
+    threads = click.option(
+        "--j",
+        expose_value=False,
+        type=click.IntRange(min=1),
+        help="Taken and not used; RELION always sends it.",
+    )
+    in_mics = click.option(
+        "--in_mics",
+        metavar="STAR",
+        help="The raw micrographs to extract from, or the denoised ones of the picks. "
+        "Needed only where the picks do not lead to a denoise job.",
+    )
+    in_coords = click.option(
+        "--in_coords",
+        required=True,
+        metavar="STAR",
+        help="Picks on denoised micrographs: coords_suffix_*.star of RELION 3.1, or "
+        "autopick.star, manualpick.star and the like of RELION 4 and 5.",
+    )
+    options = (_CONTROL, threads, in_mics, in_coords, _FOLDER)
+    # click.option keeps the callback.
+    return _decorated(with_arguments, options)  # type: ignore[no-any-return]
+
+
+def _decorated(callback: Any, options: Sequence[Callable[[Any], Any]]) -> Any:  # noqa: ANN401  as click has it
+    for option in options:
+        callback = option(callback)
+    return callback
 
 
 def folder_among(words: Sequence[str]) -> Path | None:

@@ -1,8 +1,9 @@
-"""`cryoscore relion denoise`, and the alias that RELION's users type.
+"""`cryoscore relion denoise` and `restore-picks`, and the aliases that users type.
 
-The alias `cryoscore-relion-denoise` is the same command. It has a name of its own
-because the field "External executable" is easiest filled with one word, and its name
-has dashes because RELION changes a command that contains `relion_`.
+The alias `cryoscore-relion-denoise` is the same command as `cryoscore relion denoise`,
+and likewise for the other. It has a name of its own because the field "External
+executable" is easiest filled with one word, and its name has dashes because RELION
+changes a command that contains `relion_`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.arguments import (
     JobArguments,
+    PicksArguments,
     Takes,
     check_grammar,
     folder_among,
     job_options,
     job_settings,
+    picks_options,
 )
 from relion_wrappers.job import Marker, RelionJob, leave_marker
 
@@ -124,6 +127,15 @@ def _takes(option: click.Option | None) -> Takes | None:
     )
 
 
+_max_failed = click.option(
+    "--max_failed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The job succeeds although this many micrographs fail.",
+)
+
+
 @click.group(cls=JobGroup, context_settings=_CONTEXT)
 def relion() -> None:
     """Jobs that RELION starts: type them as "External executable"."""
@@ -137,13 +149,7 @@ def relion() -> None:
     flag_value="auto",
     help="GPU numbers such as 0 or 0,1, as --device. Alone or empty: auto.",
 )
-@click.option(
-    "--max_failed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="The job succeeds although this many micrographs fail.",
-)
+@_max_failed
 @settings_options(DenoiseSettings)
 @verbose_option
 @click.pass_obj
@@ -167,5 +173,29 @@ def denoise(
         job,
         arguments.in_mics,
         job_settings(settings, threads=arguments.threads, gpu=gpu),
+        max_failed=max_failed,
+    )
+
+
+@relion.command("restore-picks", cls=JobCommand, context_settings=_CONTEXT)
+@picks_options
+@_max_failed
+@verbose_option
+@click.pass_obj
+def restore_picks(
+    job: RelionJob, *, arguments: PicksArguments, max_failed: int
+) -> None:
+    """Give picks made on denoised micrographs to the raw ones.
+
+    Extract particles with the picks that it writes into the folder of the job. In
+    RELION 4 and 5 nothing is extracted from raw micrographs without it.
+    """
+    # STAR files bring pandas: half a second that --help and wrong options save.
+    from relion_wrappers import restore_picks as job_module  # noqa: PLC0415
+
+    job_module.restore_picks(
+        job,
+        arguments.in_coords,
+        in_mics=arguments.in_mics,
         max_failed=max_failed,
     )

@@ -44,9 +44,11 @@ RELION 3.1: give Extract {raw} as micrographs, and the file coords_suffix_*.star
 the picking job as coordinates."""
 _ADVICE_4 = """\
 RELION 4 and 5 find picks by the name of the micrograph, and would extract nothing \
-from the raw ones. Tell them in the picking job's folder where the picks are from:
-  echo {denoised} > AutoPick/jobNNN/coords_suffix_autopick.star
-Then give Extract {raw} as micrographs, and that coords_suffix_autopick.star as \
+from the raw ones. So first run an External job with
+  External executable: cryoscore-relion-restore-picks, with its full path
+  Input coordinates: autopick.star or manualpick.star of the picking job
+  Input micrographs: {raw}
+Then give Extract {raw} as micrographs, and the coords_on_raw.star of that job as \
 coordinates."""
 
 
@@ -219,5 +221,5 @@ def _advice(folder: Path, denoised: str, raw: str) -> str:
     if style in (RelionStyle.V3, None):
         lines.append(_ADVICE_3.format(raw=raw))
     if style is not RelionStyle.V3:
-        lines.append(_ADVICE_4.format(raw=raw, denoised=denoised))
+        lines.append(_ADVICE_4.format(raw=raw))
     return "\n".join(lines)

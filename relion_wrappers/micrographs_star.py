@@ -124,13 +124,20 @@ def failed_star(micrographs: MicrographsStar, reasons: Mapping[str, str]) -> Sta
     reasons : Mapping[str, str]
         Why each failed, by raw name. Rows without a reason are left out.
     """
-    # Quotes and # would end the value when the file is read.
-    words = {
-        name: " ".join(reason.translate(dict.fromkeys(map(ord, "\"'#"))).split())
-        for name, reason in reasons.items()
-    }
+    words = {name: plain_text(reason) for name, reason in reasons.items()}
     rows = _rows(micrographs, words)
     return _with_rows(micrographs, rows.assign(**{REASON: rows[NAME].map(words)}))
+
+
+def plain_text(reason: str) -> str:
+    """A sentence without the signs that would end a value of a STAR file.
+
+    Parameters
+    ----------
+    reason : str
+        The sentence.
+    """
+    return " ".join(reason.translate(dict.fromkeys(map(ord, "\"'#"))).split())
 
 
 class StarTable:

@@ -3,11 +3,13 @@
 The type of a file is an integer in RELION 3.1, one word in 4 and another in 5, and a
 job with the wrong one is not offered as an input. But the job's input is listed in
 `job_pipeline.star` with the type that this RELION understands, and what comes out is
-again a table of micrographs. So the type is copied from there.
+of the same kind: micrographs from micrographs, picks from picks. So the type is copied
+from there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,16 @@ _MICROGRAPHS = {
 }
 """Type columns of a table of micrographs, where the input's cannot be copied."""
 
+_PICKS = {
+    RelionStyle.V3: {"rlnPipeLineNodeType": "2"},
+    RelionStyle.V4: {"rlnPipeLineNodeTypeLabel": "MicrographsCoords.star.relion"},
+    RelionStyle.V5: {
+        "rlnPipeLineNodeTypeLabel": "MicrographCoordsGroup.star.relion",
+        "rlnPipeLineNodeTypeLabelDepth": "1",
+    },
+}
+"""Type columns of a list of picks, likewise."""
+
 
 def announce_micrographs(job_folder: Path, table: str, *, like: str) -> None:
     """Write `RELION_OUTPUT_NODES.star`, so that RELION offers a table as input.
@@ -50,16 +62,48 @@ def announce_micrographs(job_folder: Path, table: str, *, like: str) -> None:
     InputError
         If the file cannot be written.
     """
+    _announce(job_folder, table, like=like, otherwise=_MICROGRAPHS)
+
+
+def announce_picks(job_folder: Path, picks: str, *, like: str) -> None:
+    """Write `RELION_OUTPUT_NODES.star`, so that RELION offers picks as input.
+
+    A folder that no RELION made gets no such file.
+
+    Parameters
+    ----------
+    job_folder : Path
+        The folder given by `--o`.
+    picks : str
+        The list of picks that the job makes, relative to the project.
+    like : str
+        The input picks, as RELION wrote them on the command line.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    _announce(job_folder, picks, like=like, otherwise=_PICKS)
+
+
+def _announce(
+    job_folder: Path,
+    output: str,
+    *,
+    like: str,
+    otherwise: Mapping[RelionStyle, dict[str, str]],
+) -> None:
     import pandas as pd  # noqa: PLC0415  half a second, only in a RELION job
 
     kind = _kind_of_input(job_folder / "job_pipeline.star", like)
     style = relion_style(job_folder)
     if kind is None and style is not None:
-        kind = _MICROGRAPHS[style]
+        kind = otherwise[style]
     if kind is None:
         return
     version = "version 50001" if style is RelionStyle.V5 else "version 30001"
-    nodes = pd.DataFrame([{"rlnPipeLineNodeName": table, **kind}])
+    nodes = pd.DataFrame([{"rlnPipeLineNodeName": output, **kind}])
     write_star(
         job_folder / NODES_FILE,
         StarFile(blocks={"output_nodes": nodes}, version=version),

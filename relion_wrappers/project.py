@@ -101,6 +101,23 @@ def post_job_name(name: str) -> str:
     return name[match.end() :] if match else name
 
 
+def micrograph_key(name: str) -> PurePosixPath:
+    """What a micrograph has in common with all that is made from it.
+
+    Parameters
+    ----------
+    name : str
+        For example `MotionCorr/job002/Movies/a.mrc`.
+
+    Returns
+    -------
+    key : PurePosixPath
+        The post-job name without extension, for example `Movies/a`.
+    """
+    # Absolute names lose their root: what is made from them lies below a job, too.
+    return PurePosixPath(post_job_name(name).lstrip("/")).with_suffix("")
+
+
 def output_names(names: Sequence[str]) -> list[PurePosixPath]:
     """Where each denoised micrograph goes, relative to the folder of the job.
 

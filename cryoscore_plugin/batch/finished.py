@@ -100,7 +100,7 @@ def refuse_denoised(source: Path, labels: tuple[str, ...]) -> None:
     MicrographError
         If a label says so.
     """
-    if ours := [label for label in labels if _is_ours(label)]:
+    if ours := [label for label in labels if says_denoised(label)]:
         msg = (
             f"{source} was already denoised ({ours[0]}). Give the raw micrograph; a "
             "second time would remove signal."
@@ -120,7 +120,7 @@ def refuse_foreign(output: Path) -> None:
         labels = read_labels(output)
     except MicrographError:
         return  # Nothing there, or nothing that could still be of use.
-    if not any(_is_ours(label) for label in labels):
+    if not any(says_denoised(label) for label in labels):
         msg = (
             f"{output} exists, and was not written by cryoscore, so it is kept. Give "
             "another folder with --output, or remove the file."
@@ -128,5 +128,12 @@ def refuse_foreign(output: Path) -> None:
         raise MicrographError(msg)
 
 
-def _is_ours(label: str) -> bool:
+def says_denoised(label: str) -> bool:
+    """Whether a label in a header says that the image is an output of ours.
+
+    Parameters
+    ----------
+    label : str
+        A text line of the header.
+    """
     return label.startswith("cryoscore ") and " denoised, model " in label

@@ -192,8 +192,8 @@ def test_warnings_are_told_on_stdout(engine: StandIn) -> None:
     ("version", "advice", "other"),
     [
         ("3.1", "coords_suffix_*.star of the picking", "RELION 4 and 5"),
-        ("4.0", f"echo {JOB}/denoised_micrographs.star > AutoPick/", "RELION 3.1"),
-        ("5.0", f"echo {JOB}/denoised_micrographs.star > AutoPick/", "RELION 3.1"),
+        ("4.0", "executable: cryoscore-relion-restore-picks", "RELION 3.1"),
+        ("5.0", "executable: cryoscore-relion-restore-picks", "RELION 3.1"),
     ],
 )
 def test_last_lines_say_how_to_extract_in_this_relion(

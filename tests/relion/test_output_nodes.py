@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relion_wrappers.output_nodes import announce_micrographs
+from relion_wrappers.output_nodes import announce_micrographs, announce_picks
 
 INPUT = "CtfFind/job003/micrographs_ctf.star"
 OUTPUT = "External/job012/denoised_micrographs.star"
@@ -76,3 +76,19 @@ def test_type_fits_the_version_where_the_input_is_not_listed(
 def test_folder_that_no_relion_made_gets_no_file(tmp_path: Path) -> None:
     announce_micrographs(tmp_path, OUTPUT, like=INPUT)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("3.1", "2"),
+        ("4.0", "MicrographsCoords.star.relion"),
+        ("5.0", "MicrographCoordsGroup.star.relion 1"),
+    ],
+)
+def test_picks_have_a_type_of_their_own_where_the_input_is_not_listed(
+    start_job: Callable[..., Path], version: str, kind: str
+) -> None:
+    folder = start_job(version)
+    announce_picks(folder, "External/job012/coords_on_raw.star", like="x.star")
+    assert lines_of(folder)[-1] == f"External/job012/coords_on_raw.star {kind}"
