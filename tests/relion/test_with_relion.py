@@ -26,6 +26,7 @@ from relion_wrappers.star_file import read_star
 PROGRAMS = os.environ.get("RELION_BIN", "")
 PATH = os.pathsep.join(filter(None, [PROGRAMS, os.environ["PATH"]]))
 COMMAND = Path(sys.executable).with_name("cryoscore-relion-denoise")
+RESTORE = Path(sys.executable).with_name("cryoscore-relion-restore-picks")
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,6 +35,9 @@ pytestmark = [
         reason="relion_pipeliner is not on the PATH; install RELION or set RELION_BIN",
     ),
 ]
+
+TABLE = "External/job002/micrographs_ctf.star"
+"""Raw micrographs with CTF columns, in the test project."""
 
 TIMEOUT = 600
 """In s; a job takes a few, but a machine may be busy."""
@@ -130,6 +134,41 @@ class Project:
             **{"fn_exe": str(COMMAND), "in_mic": table, "other_args": settings}
             | options,
         )
+
+    def add_picking(self, table: str) -> str:
+        """Add a job that picks blobs on the micrographs of a table; return its name."""
+        return self.add(
+            "AutoPick",
+            fn_input_autopick=table,
+            do_log="Yes",
+            log_diam_min="120",
+            log_diam_max="180",
+            **({} if self.version == 3 else {"do_refs": "No"}),
+        )
+
+    def picks_of(self, picking: str) -> str:
+        """The file that RELION offers as the picks of a job."""
+        name = "coords_suffix_autopick.star" if self.version == 3 else "autopick.star"
+        return f"{picking}{name}"
+
+    def count_picks(self, picking: str) -> int:
+        """How many particles a job has picked."""
+        paths = (self.folder / picking).rglob("*_autopick.star")
+        return sum(
+            len(read_star(path).blocks[""])
+            for path in paths
+            if not path.name.startswith("coords_suffix")
+        )
+
+    def extract(self, coordinates: str, **options: str) -> list[dict[str, str]]:
+        """Extract from the raw micrographs; return the rows of the particles."""
+        job = self.add(
+            "Extract",
+            **{"star_mics": TABLE, "coords_suffix": coordinates, "extract_size": "64"}
+            | options,
+        )
+        assert self.run(job) == "Succeeded"
+        return self.table(f"{job}particles.star", "particles")
 
     def start(self, job: str) -> subprocess.Popen[bytes]:
         """Let RELION start a job and wait for its end."""
@@ -242,9 +281,6 @@ def project(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> 
     return project
 
 
-TABLE = "External/job002/micrographs_ctf.star"
-
-
 @pytest.fixture(scope="module")
 def denoised(project: Project) -> str:
     """A job that denoised the three micrographs."""
@@ -323,39 +359,114 @@ def test_job_run_again_skips_what_is_finished(project: Project, denoised: str) -
     assert project.run_out(denoised).count("was finished before") == 3
 
 
-def test_picks_on_the_denoised_give_as_many_raw_particles(
-    project: Project, denoised: str
-) -> None:
-    picking = project.add(
-        "AutoPick",
-        fn_input_autopick=f"{denoised}denoised_micrographs.star",
-        do_log="Yes",
-        log_diam_min="120",
-        log_diam_max="180",
-        **({} if project.version == 3 else {"do_refs": "No"}),
-    )
-    assert project.run(picking) == "Succeeded"
-    picks = [
-        row
-        for path in (project.folder / picking).glob("Micrographs/*_autopick.star")
-        for row in read_star(path).blocks[""].to_dict("records")
-    ]
-    # What the job advises in RELION 4 and 5; in 3.1 RELION wrote the same file.
-    suffix = project.folder / picking / "coords_suffix_autopick.star"
-    suffix.write_text(f"{denoised}denoised_micrographs.star\n")
-    extraction = project.add(
-        "Extract",
-        star_mics=TABLE,
-        coords_suffix=f"{picking}coords_suffix_autopick.star",
-        extract_size="64",
-    )
-    assert project.run(extraction) == "Succeeded"
-    particles = project.table(f"{extraction}particles.star", "particles")
-    assert len(particles) == len(picks) > 0
-    assert {row["rlnMicrographName"] for row in particles} <= {
+@pytest.fixture(scope="module")
+def picking(project: Project, denoised: str) -> str:
+    """A job that picked on the denoised micrographs."""
+    job = project.add_picking(f"{denoised}denoised_micrographs.star")
+    assert project.run(job) == "Succeeded"
+    return job
+
+
+def assert_all_from_raw(particles: list[dict[str, str]], picks: int) -> None:
+    """Every pick is a particle of a raw micrograph, and knows its defocus."""
+    assert len(particles) == picks > 0
+    assert {row["rlnMicrographName"] for row in particles} == {
         f"Micrographs/mic00{number}.mrc" for number in (1, 2, 3)
     }
     assert {float(row["rlnDefocusU"]) for row in particles} == {12000.0}
+
+
+@pytest.mark.parametrize("table", [TABLE, ""])
+def test_restored_picks_give_as_many_raw_particles(
+    project: Project, picking: str, table: str
+) -> None:
+    options = {"in_mic": table} if table else {}
+    picks = project.picks_of(picking)
+    job = project.add("External", fn_exe=str(RESTORE), in_coords=picks, **options)
+    assert project.run(job) == "Succeeded", project.run_out(job)
+    assert (project.folder / job / "run.err").read_text() == ""
+    name = Path(picks).name if project.version == 3 else "coords_on_raw.star"
+    nodes = {
+        row.pop("rlnPipeLineNodeName"): row
+        for row in project.table("default_pipeline.star", "pipeline_nodes")
+    }
+    assert nodes[f"{job}{name}"] == nodes[picks]
+    assert list((project.folder / ".Nodes").glob(f"*/{job}{name}"))
+    edges = project.table("default_pipeline.star", "pipeline_input_edges")
+    assert {
+        "rlnPipeLineEdgeFromNode": picks,
+        "rlnPipeLineEdgeProcess": job,
+    } in edges
+    assert_all_from_raw(project.extract(f"{job}{name}"), project.count_picks(picking))
+
+
+def test_particles_are_the_pixels_of_the_raw_micrographs(
+    project: Project, picking: str
+) -> None:
+    picks = project.picks_of(picking)
+    job = project.add("External", fn_exe=str(RESTORE), in_coords=picks)
+    assert project.run(job) == "Succeeded"
+    name = Path(picks).name if project.version == 3 else "coords_on_raw.star"
+    particles = project.extract(f"{job}{name}", do_norm="No", do_invert="No")
+    for row in particles:
+        number, _, stack = row["rlnImageName"].partition("@")
+        with mrcfile.open(project.folder / stack) as file:
+            particle = file.data.reshape(-1, 64, 64)[int(number) - 1]
+        with mrcfile.open(project.folder / row["rlnMicrographName"]) as file:
+            raw = file.data
+        # RELION rounds to whole pixels, in its own way.
+        x, y = (round(float(row[f"rlnCoordinate{axis}"])) - 32 for axis in "XY")
+        places = [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+        cuts = [raw[v : v + 64, u : u + 64] for v, u in places]
+        # 1e-2 of the noise: RELION 4 and 5 write 16 bits.
+        assert any(np.allclose(cut, particle, rtol=0, atol=0.01) for cut in cuts)
+
+
+@pytest.fixture(scope="module")
+def outside(project: Project) -> str:
+    """A job that picked on micrographs which were denoised outside of any job."""
+    words = ["--in_mics", TABLE, "--model", project.checkpoint, "--device", "cpu"]
+    subprocess.run(
+        [COMMAND, "--o", "Denoised/", *words], cwd=project.folder, check=True
+    )
+    job = project.add_picking("Denoised/denoised_micrographs.star")
+    assert project.run(job) == "Succeeded"
+    return job
+
+
+def test_picks_that_relion_would_lose_are_restored(
+    project: Project, outside: str
+) -> None:
+    picks = project.picks_of(outside)
+    job = project.add("External", fn_exe=str(RESTORE), in_coords=picks, in_mic=TABLE)
+    assert project.run(job) == "Succeeded", project.run_out(job)
+    name = Path(picks).name if project.version == 3 else "coords_on_raw.star"
+    assert_all_from_raw(project.extract(f"{job}{name}"), project.count_picks(outside))
+
+
+def test_extraction_without_restoring_gets_nothing_where_names_do_not_line_up(
+    project: Project, outside: str
+) -> None:
+    """The failure that the job is for; if RELION mends it, we may tell users."""
+    job = project.add(
+        "Extract",
+        star_mics=TABLE,
+        coords_suffix=project.picks_of(outside),
+        extract_size="64",
+    )
+    assert project.run(job) == "Succeeded"
+    stars = (project.folder / job).rglob("Micrographs/*.mrcs")
+    assert list(stars) == []
+
+
+def test_picks_of_raw_micrographs_fail_the_job_in_relion(project: Project) -> None:
+    picking = project.add_picking(TABLE)
+    assert project.run(picking) == "Succeeded"
+    picks = project.picks_of(picking)
+    job = project.add("External", fn_exe=str(RESTORE), in_coords=picks)
+    assert project.run(job) == "Failed"
+    error = (project.folder / job / "run.err").read_text()
+    assert "give Extract these picks as they are" in error
 
 
 def test_selection_on_the_noise_level_keeps_the_quieter_micrographs(
