@@ -91,7 +91,7 @@ def write_picture(path: Path, rows: Sequence[Sequence[Panel]]) -> None:
     axes = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for row, row_axes in zip(rows, axes, strict=True):
         for panel, panel_axes in zip(row, row_axes, strict=True):
-            _draw(panel_axes, panel)
+            draw_panel(panel_axes, panel)
     figure.supxlabel(CAPTION, fontsize=9)
     _save(figure, path)
 
@@ -113,7 +113,16 @@ def scale_bar_length(width: float) -> float:
     return float(max(m * decade for m in (1, 2, 5) if m * decade <= width / 4))
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def draw_panel(axes: Axes, panel: Panel) -> None:
+    """Draw an image with its scale bar and its title.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where to draw, of matplotlib.
+    panel : Panel
+        What to draw.
+    """
     low, high = np.percentile(panel.image, [0.5, 99.5])
     axes.imshow(panel.image, cmap="gray", vmin=low, vmax=high)
     axes.set_title(panel.title, fontsize=10)
