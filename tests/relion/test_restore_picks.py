@@ -687,3 +687,34 @@ def test_same_command_again_takes_new_picks_and_keeps_changes_by_hand(
     assert by_hand.read_text().endswith("1 2 3 4 5\n")
     assert (JOB / "Movies/b_autopick.star").read_text().endswith("6 7 8 9 0\n")
     assert list(JOB.glob("**/.*")) == []
+
+
+def test_what_nobody_changed_is_not_taken_for_changed(
+    picked: Callable[..., str],
+) -> None:
+    picks = picked("3.1")
+    for name in "ab":
+        os.utime(f"AutoPick/job006/Movies/{name}_autopick.star", (1e9, 1e9))
+    assert run(picks).exit_code == 0
+    assert "by hand" not in run(picks).stdout
+
+
+@pytest.mark.parametrize("table", [RAW, DENOISED])
+def test_given_table_serves_where_what_was_picked_is_gone(
+    picked: Callable[..., str], table: str
+) -> None:
+    picks = picked("3.1")
+    Path(picks).write_text("Select/job009/micrographs.star\n")
+    assert run(picks).exit_code == 1
+    assert run(picks, "--in_mics", table).exit_code == 0
+    assert (JOB / "Movies/a_autopick.star").exists()
+
+
+def test_raw_micrographs_may_be_tiff(picked: Callable[..., str]) -> None:
+    picks = picked("5.0")
+    for table in (RAW, DENOISED):
+        text = Path(table).read_text()
+        Path(table).write_text(text.replace(RAW_B, RAW_B.replace(".mrc", ".tif")))
+    Path(RAW_B).with_suffix(".tif").write_bytes(b"II*\0")
+    assert run(picks).exit_code == 0
+    assert list(restored()) == [RAW_A, RAW_B.replace(".mrc", ".tif")]
