@@ -1,8 +1,8 @@
 """The denoise job: from a table of raw micrographs to one of denoised micrographs.
 
 The job writes, below its folder, each denoised micrograph under the post-job name of
-the raw one; `denoised_micrographs.star`, the input table with the new names; and
-`failed_micrographs.star`, if there are any. What is finished is not done again, so
+the raw one; `denoised_micrographs.star`, the input table with the new names;
+`failed_micrographs.star`, if there are any; and `logfile.pdf`, to look at. What is finished is not done again, so
 "Continue", a repeat and a loop of a Scheme are the same command once more.
 """
 
@@ -21,6 +21,7 @@ from cryoscore_plugin.cli.progress import duration
 from cryoscore_plugin.errors import ConfigError, MicrographError
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.job import RelionJob
+from relion_wrappers.logfile import logfile_can_be_drawn, write_logfile
 from relion_wrappers.micrographs_star import (
     DENOISED_TABLE,
     FAILED_TABLE,
@@ -125,9 +126,15 @@ def denoise_table(
         )
     ]
     # Early, because "Mark as finished" reads it too.
-    announce_micrographs(job.folder, str(folder / DENOISED_TABLE), like=in_mics)
+    announce_micrographs(
+        job.folder,
+        str(folder / DENOISED_TABLE),
+        like=in_mics,
+        with_pages=logfile_can_be_drawn(),
+    )
     results = denoise_micrographs(tasks, settings, RunOutMonitor(job))
     reasons = _write_tables(job.folder, micrographs, outputs, results)
+    write_logfile(job.folder, results, job=str(folder))
     _report(folder, len(tasks), reasons, max_failed=max_failed)
     click.echo(_advice(job.folder, str(folder / DENOISED_TABLE), in_mics))
 

@@ -9,8 +9,8 @@ from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NODES_FILE = "RELION_OUTPUT_NODES.star"
+
+LOGFILE = "logfile.pdf"
+"""The name under which RELION's own jobs write pages to look at."""
 
 _MICROGRAPHS = {
     RelionStyle.V3: {"rlnPipeLineNodeType": "1"},
@@ -42,8 +45,17 @@ _PICKS = {
 }
 """Type columns of a list of picks, likewise."""
 
+_PAGES = {
+    "rlnPipeLineNodeType": "13",
+    "rlnPipeLineNodeTypeLabel": "LogFile.pdf.relion",
+    "rlnPipeLineNodeTypeLabelDepth": "1",
+}
+"""Type of pages, in whichever of these columns a RELION has."""
 
-def announce_micrographs(job_folder: Path, table: str, *, like: str) -> None:
+
+def announce_micrographs(
+    job_folder: Path, table: str, *, like: str, with_pages: bool = False
+) -> None:
     """Write `RELION_OUTPUT_NODES.star`, so that RELION offers a table as input.
 
     A folder that no RELION made gets no such file.
@@ -56,13 +68,16 @@ def announce_micrographs(job_folder: Path, table: str, *, like: str) -> None:
         The table of micrographs that the job makes, relative to the project.
     like : str
         The input table, as RELION wrote it on the command line.
+    with_pages : bool
+        Whether the job makes `logfile.pdf` beside the table.
 
     Raises
     ------
     InputError
         If the file cannot be written.
     """
-    _announce(job_folder, table, like=like, otherwise=_MICROGRAPHS)
+    pages = [str(PurePosixPath(table).with_name(LOGFILE))] if with_pages else []
+    _announce(job_folder, table, like=like, otherwise=_MICROGRAPHS, pages=pages)
 
 
 def announce_picks(job_folder: Path, picks: str, *, like: str) -> None:
@@ -93,6 +108,7 @@ def _announce(
     *,
     like: str,
     otherwise: Mapping[RelionStyle, dict[str, str]],
+    pages: Sequence[str] = (),
 ) -> None:
     import pandas as pd  # noqa: PLC0415  half a second, only in a RELION job
 
@@ -103,7 +119,9 @@ def _announce(
     if kind is None:
         return
     version = "version 50001" if style is RelionStyle.V5 else "version 30001"
-    nodes = pd.DataFrame([{"rlnPipeLineNodeName": output, **kind}])
+    pages_kind = {column: _PAGES.get(column, "") for column in kind}
+    rows = [(output, kind), *((name, pages_kind) for name in pages)]
+    nodes = pd.DataFrame([{"rlnPipeLineNodeName": name, **row} for name, row in rows])
     write_star(
         job_folder / NODES_FILE,
         StarFile(blocks={"output_nodes": nodes}, version=version),

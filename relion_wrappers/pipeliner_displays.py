@@ -18,8 +18,7 @@ from pipeliner.results_display_objects import ResultsDisplayObject
 from cryoscore_plugin.report.choice import spread_evenly, unlike_the_rest
 from relion_wrappers.job_results import QUALITY_IN_WORDS, JobResults
 from relion_wrappers.micrographs_star import DENOISED_TABLE
-
-LOGFILE = "logfile.pdf"
+from relion_wrappers.output_nodes import LOGFILE
 
 _MOST_PAIRS = 6
 _MOST_ROWS = 20

@@ -35,7 +35,8 @@ from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.checks import command_path
 from relion_wrappers.job_results import metadata_of, read_results
 from relion_wrappers.micrographs_star import DENOISED_TABLE, FAILED_TABLE
-from relion_wrappers.pipeliner_displays import LOGFILE, displays
+from relion_wrappers.output_nodes import LOGFILE
+from relion_wrappers.pipeliner_displays import displays
 
 _OTHERWISE = {"threads", "write_binned"}
 """Settings that are no options: the Pipeliner has its own field for threads, and

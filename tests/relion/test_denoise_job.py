@@ -26,6 +26,7 @@ from relion_wrappers.micrographs_star import read_micrographs
 A, B = "MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/b.mrc"
 TABLE = "CtfFind/job003/micrographs_ctf.star"
 JOB = Path("External/job012")
+NODES = "RELION_OUTPUT_NODES.star"
 WORDS = ["--o", "External/job012/", "--in_mics", TABLE, "--j", "1"]
 VERSIONS = ["3.1", "4.0", "5.0"]
 
@@ -109,6 +110,38 @@ def test_table_says_how_noisy_each_micrograph_is_in_every_run(engine: StandIn) -
         assert run().exit_code == 0
         table = read_micrographs(JOB / "denoised_micrographs.star").table
         assert list(table["rlnStandardDeviationValue"]) == ["3", "4"]
+
+
+@pytest.mark.usefixtures("any_job", "engine")
+def test_pages_are_written_and_announced() -> None:
+    assert run().exit_code == 0
+    assert (JOB / "logfile.pdf").read_bytes().startswith(b"%PDF")
+    assert "External/job012/logfile.pdf" in (JOB / NODES).read_text()
+
+
+@pytest.mark.usefixtures("job", "engine")
+def test_without_matplotlib_the_job_says_so_and_succeeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (JOB / "logfile.pdf").write_text("of an earlier run")
+    result = run()
+    assert result.exit_code == 0
+    assert markers() == ["RELION_JOB_EXIT_SUCCESS"]
+    assert "No logfile.pdf: Pictures need matplotlib" in result.stdout
+    assert result.stderr == ""
+    assert not (JOB / "logfile.pdf").exists()
+    assert "logfile.pdf" not in (JOB / NODES).read_text()
+
+
+@pytest.mark.usefixtures("job")
+def test_pages_show_the_good_micrographs_of_a_job_that_failed(engine: StandIn) -> None:
+    engine.bad = {A: "It is damaged."}
+    assert run().exit_code == 1
+    assert (JOB / "logfile.pdf").exists()
+    engine.bad = {A: "bad", B: "bad"}
+    assert run().exit_code == 1
+    assert not (JOB / "logfile.pdf").exists()
 
 
 @pytest.mark.usefixtures("any_job", "engine")

@@ -59,6 +59,22 @@ def test_type_with_a_keyword_of_the_input_is_copied_whole(
     assert lines_of(folder)[-1] == f"{OUTPUT} MicrographGroupMetadata.star.relion.ctf 2"
 
 
+@pytest.mark.parametrize(
+    ("version", "row"),
+    [
+        ("3.1", "External/job012/logfile.pdf 13"),
+        ("4.0", "External/job012/logfile.pdf LogFile.pdf.relion"),
+        ("5.0", "External/job012/logfile.pdf LogFile.pdf.relion 1"),
+    ],
+)
+def test_pages_stand_beside_the_table_with_a_type_of_their_own(
+    start_job: Callable[..., Path], version: str, row: str
+) -> None:
+    folder = start_job(version)
+    announce_micrographs(folder, OUTPUT, like=INPUT, with_pages=True)
+    assert lines_of(folder)[3:] == [*EXPECTED[version], row]
+
+
 @pytest.mark.parametrize("version", ["3.1", "4.0", "5.0"])
 @pytest.mark.parametrize("damage", ["other input", "no pipeline", "garbage"])
 def test_type_fits_the_version_where_the_input_is_not_listed(

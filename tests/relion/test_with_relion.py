@@ -345,6 +345,22 @@ def test_output_table_is_a_node_of_the_inputs_type(
     assert list((project.folder / ".Nodes").glob(f"*/{output}"))
 
 
+def test_pages_are_a_node_of_the_type_of_relions_own_pages(
+    project: Project, denoised: str
+) -> None:
+    picking = project.add("AutoPick", fn_input_autopick=TABLE, do_log="Yes")
+    nodes = {
+        row.pop("rlnPipeLineNodeName"): row
+        for row in project.table("default_pipeline.star", "pipeline_nodes")
+    }
+    [own] = [name for name in nodes if name == f"{picking}logfile.pdf"]
+    ours, theirs = nodes[f"{denoised}logfile.pdf"], nodes[own]
+    # RELION 4 and 5 add words to the type, such as `.autopick`.
+    assert all(theirs[column].startswith(value) for column, value in ours.items())
+    assert list((project.folder / ".Nodes").glob(f"*/{denoised}logfile.pdf"))
+    assert (project.folder / denoised / "logfile.pdf").stat().st_size > 10_000
+
+
 def test_job_says_what_it_does_and_nothing_in_red(
     project: Project, denoised: str
 ) -> None:
