@@ -25,18 +25,23 @@ from pipeliner.job_options import (
     StringJobOption,
 )
 from pipeliner.nodes import NODE_LOGFILE, NODE_MICROGRAPHGROUPMETADATA, Node
-from pipeliner.pipeliner_job import ExternalProgram, PipelinerCommand, PipelinerJob
+from pipeliner.pipeliner_job import PipelinerCommand, PipelinerJob
 from pipeliner.results_display_objects import ResultsDisplayObject
 from pydantic.fields import FieldInfo
 
-from cryoscore_plugin import __version__
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.settings import DenoiseSettings
-from relion_wrappers.checks import command_path
 from relion_wrappers.job_results import metadata_of, read_results
 from relion_wrappers.micrographs_star import DENOISED_TABLE, FAILED_TABLE
 from relion_wrappers.output_nodes import LOGFILE
 from relion_wrappers.pipeliner_displays import displays
+from relion_wrappers.pipeliner_program import (
+    describe,
+    max_failed_option,
+    nodes_that_exist,
+    program,
+    words_for_max_failed,
+)
 
 _OTHERWISE = {"threads", "write_binned"}
 """Settings that are no options: the Pipeliner has its own field for threads, and
@@ -62,7 +67,16 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
 
     def __init__(self) -> None:
         super().__init__()
-        _describe(self.jobinfo)
+        describe(
+            self.jobinfo,
+            name="Denoise micrographs",
+            purpose="Denoise micrographs for picking and looking",
+            explanation="Removes noise and structured background from micrographs, so "
+            "that particles can be seen and picked. Pick on the denoised micrographs, "
+            "give the picks back to the raw ones with the job that restores picks, and "
+            "extract from the raw ones; denoised images are not for classification or "
+            "refinement.",
+        )
         self.can_continue = True
         self.joboptions["in_mics"] = InputNodeJobOption(
             label="Input micrographs STAR file:",
@@ -75,14 +89,7 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
         )
         for name, field in _fields().items():
             self.joboptions[name] = _option(name, field)
-        self.joboptions["max_failed"] = IntJobOption(
-            label="Micrographs that may fail:",
-            default_value=0,
-            hard_min=0,
-            in_continue=True,
-            jobop_group="Details",
-            help_text="The job succeeds although this many micrographs fail.",
-        )
+        self.joboptions["max_failed"] = max_failed_option()
         self.get_runtab_options(mpi=False, threads=True, addtl_args=True)
 
     def additional_joboption_validation(self) -> list[JobOptionValidationResult]:
@@ -107,20 +114,16 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
 
     def get_current_output_nodes(self) -> list[Node]:
         """What a job has made that was stopped, and is then marked as finished."""
-        self.output_nodes: list[Node] = []
-        self.create_output_nodes()
-        self.create_post_run_output_nodes()
-        return [node for node in self.output_nodes if Path(node.name).is_file()]
+        return nodes_that_exist(self)
 
     def get_commands(self) -> list[PipelinerCommand]:
         """The command that RELION runs, too."""
-        words = [str(_program()), "relion", "denoise", "--o", self.output_dir]
+        words = [program(), "relion", "denoise", "--o", self.output_dir]
         words += ["--in_mics", self.joboptions["in_mics"].get_string()]
         words += ["--j", str(self.joboptions["nr_threads"].get_number())]
         for name, value in self._given_settings().items():
             words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
-        if (most := self.joboptions["max_failed"].value) is not None:
-            words += ["--max_failed", str(most)]
+        words += words_for_max_failed(self.joboptions["max_failed"])
         return [PipelinerCommand([*words, *self.parse_additional_args()])]
 
     def gather_metadata(self) -> dict[str, int | float | str]:
@@ -147,30 +150,6 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
             for name, field in _fields().items()
             if self.joboptions[name].value not in ("", None, field.default)
         }
-
-
-def _describe(jobinfo: Any) -> None:  # noqa: ANN401  untyped
-    """Fill in what the Pipeliner tells its user about a job and its program."""
-    program = str(_program())
-    jobinfo.display_name = "Denoise micrographs"
-    jobinfo.short_desc = "Denoise micrographs for picking and looking"
-    jobinfo.long_desc = (
-        "Removes noise and structured background from micrographs, so that particles "
-        "can be seen and picked. Pick on the denoised micrographs, and extract from "
-        "the raw ones; denoised images are not for classification or refinement."
-    )
-    jobinfo.version = __version__
-    jobinfo.job_author = "The cryoscore developers"
-    jobinfo.programs = [
-        ExternalProgram(
-            command=program, name="cryoscore", vers_com=[program, "--version"]
-        )
-    ]
-
-
-def _program() -> Path:
-    """The command `cryoscore` of the environment that runs the Pipeliner."""
-    return command_path("cryoscore")
 
 
 def _fields() -> dict[str, FieldInfo]:
