@@ -60,7 +60,11 @@ class LazyGroup(click.Group):
 
 def _plugs() -> dict[str, EntryPoint]:
     """Commands that adapters plug in, by name."""
-    return {plug.name: plug for plug in entry_points(group="cryoscore.commands")}
+    # Made anew: the package `importlib_metadata`, once imported, puts its own in.
+    return {
+        plug.name: EntryPoint(plug.name, plug.value, plug.group)
+        for plug in entry_points(group="cryoscore.commands")
+    }
 
 
 def _plugged_command(plug: EntryPoint) -> click.Command:
