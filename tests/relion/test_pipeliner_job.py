@@ -163,6 +163,9 @@ def test_every_setting_is_an_option_with_its_own_default_and_help() -> None:
         if name not in {"threads", "write_binned"}:
             assert options[name].default_value == field.default
             assert options[name].help_text == field.description
+    groups = {name: option.jobop_group for name, option in options.items()}
+    on_top = {name for name, group in groups.items() if group == "Main"}
+    assert on_top == {"in_mics", "model", "device", "pixel_size"}
 
 
 def test_setting_out_of_range_is_told_before_the_job_runs() -> None:
