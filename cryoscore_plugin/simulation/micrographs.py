@@ -1,9 +1,9 @@
 """Micrographs of known truth: particles and background as the microscope shows them.
 
 The forward model is `y = x + b + n` (linear in phase: the weak-phase object).
-`x` holds the particles as the transfer function and its envelope leave them:
-this, not the particle itself, is what a denoiser should return. `b` is all other
-structure, seen by the same optics; `n` is counting noise.
+`x` holds the particles as the transfer function, its envelope and radiation damage
+leave them: this, not the particle itself, is what a denoiser should return. `b` is all
+other structure, seen by the same optics and not damaged; `n` is counting noise.
 
 Images are simulated on a canvas that wraps around. `simulate_micrograph` cuts a
 margin off, so that nothing of the wrapping is left.
@@ -25,6 +25,7 @@ from cryoscore_plugin.arrays import CentersYX, Image
 from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.simulation.background import Canvas, Layer, random_background
+from cryoscore_plugin.simulation.radiation_damage import damage_envelope
 from cryoscore_plugin.simulation.specimen import (
     ViewBank,
     add_views,
@@ -53,7 +54,7 @@ class SceneSettings:
     separation : float
         Smallest distance of neighbours, in diameters.
     contrast : float
-        Particle contrast relative to elastic weak-phase theory; real images show
+        Phase contrast relative to elastic weak-phase theory; real images show
         less, because of inelastic scattering and movement.
     background : float
         Strength of the structured background; 0 for none.
@@ -136,10 +137,24 @@ def particle_contrast(phase: Image, transfer: HalfPlaneMap) -> Image:
     return contrast
 
 
-def layer_contrast(layer: Layer, transfer: HalfPlaneMap) -> Image:
-    """Relative contrast of a part of the background, its mean removed."""
-    contrast = particle_contrast(layer.phase, transfer) - layer.absorption
-    centred: Image = contrast - contrast.mean()
+def layer_contrast(layer: Layer, transfer: HalfPlaneMap, *, contrast: float) -> Image:
+    """Relative contrast of a part of the background, its mean removed.
+
+    Parameters
+    ----------
+    layer : Layer
+        The part.
+    transfer : HalfPlaneMap
+        Contrast transfer function.
+    contrast : float
+        Phase contrast relative to weak-phase theory; what weakens that of the
+        particles weakens that of everything else. Absorption is not affected.
+    """
+    total = (
+        np.float32(contrast) * particle_contrast(layer.phase, transfer)
+        - layer.absorption
+    )
+    centred: Image = total - total.mean()
     return centred
 
 
@@ -203,11 +218,16 @@ def simulate_micrograph(
     canvas = Canvas(
         shape=canvas_shape, pixel_size=pixel_size, voltage=voltage, debris=debris
     )
-    background = layer_contrast(random_background(canvas, rng), transfer)
+    background = layer_contrast(
+        random_background(canvas, rng), transfer, contrast=scene.contrast
+    )
 
     electrons = np.float32(exposure.dose * pixel_size**2 * QUANTUM_EFFICIENCY)
     inner = (slice(margin, -margin), slice(margin, -margin))
-    clean = electrons * np.float32(scene.contrast) * particle_contrast(phase, transfer)
+    left = transfer * damage_envelope(
+        dose=exposure.dose, shape=canvas_shape, pixel_size=pixel_size, voltage=voltage
+    )
+    clean = electrons * np.float32(scene.contrast) * particle_contrast(phase, left)
     structure = electrons * np.float32(scene.background) * background
     expected = np.maximum(electrons + (clean + structure)[inner], 0)
     kept = centers - margin

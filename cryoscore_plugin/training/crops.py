@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from jaxtyping import Float, Float16, Float32
+from scipy import fft
 from torch import Tensor
 
 from cryoscore_plugin.ctf import contrast_transfer
@@ -31,13 +32,14 @@ from cryoscore_plugin.simulation.micrographs import (
     particle_contrast,
     random_optics,
 )
+from cryoscore_plugin.simulation.radiation_damage import damage_envelope
 from cryoscore_plugin.simulation.specimen import add_views, random_centers, random_views
 from cryoscore_plugin.training.recipe import MixSettings, PoolSettings
 
 Electrons = TypeVar("Electrons", float, np.float64, Float32[np.ndarray, " n"])
 
 TYPICAL_CONTRAST = 0.6
-"""Particle contrast relative to weak-phase theory, in the middle of its range."""
+"""Phase contrast relative to weak-phase theory, in the middle of its range."""
 
 BACKGROUND_WEIGHT = 0.02
 """How much background power counts beside signal power: where there is much of it,
@@ -53,8 +55,10 @@ class ScenePool:
 
     Attributes
     ----------
-    clean, background : Float16[np.ndarray, "n s s"]
-        Contrast of the particles, and of everything else.
+    clean : Float16[np.ndarray, "n s s"]
+        Of the particles, by weak-phase theory.
+    background : Float16[np.ndarray, "n s s"]
+        Of everything else, its phase contrast weakened as is typical.
     pixel_sizes : Float32[np.ndarray, "n"]
         In Å/px.
     """
@@ -137,7 +141,9 @@ def simulate_group(
         add_views(phase, centers, bank.views, rng=rng)
         clean = particle_contrast(phase, transfer)
         transfer = contrast_transfer(optics, shape=wide, pixel_size=pixel_size)
-        background = layer_contrast(random_background(canvas, rng), transfer)
+        background = layer_contrast(
+            random_background(canvas, rng), transfer, contrast=TYPICAL_CONTRAST
+        )
         yield np.stack([clean, background[inner, inner]]), pixel_size
 
 
@@ -197,11 +203,9 @@ def _mix_one(
     size = pool.clean.shape[-1]
     clean = _random_crop(pool.clean[first], crop, size, rng)
     rest = _random_crop(pool.background[second], crop, size - crop + 1, rng)
-    electrons = (
-        _log_uniform(settings.dose, rng)
-        * pool.pixel_sizes[first] ** 2
-        * QUANTUM_EFFICIENCY
-    )
+    dose, pixel_size = float(_log_uniform(settings.dose, rng)), pool.pixel_sizes[first]
+    clean = damaged(clean, dose=dose, pixel_size=float(pixel_size))
+    electrons = dose * pixel_size**2 * QUANTUM_EFFICIENCY
     amplitude = np.sqrt(electrons)
     contrast = _log_uniform(settings.contrast, rng)
     if rng.random() < settings.empty:
@@ -211,6 +215,16 @@ def _mix_one(
     rest -= np.median(rest)
     power = pool.expected_power(electrons) + BACKGROUND_WEIGHT * np.mean(rest**2)
     return np.float32(amplitude * contrast) * clean, rest, power
+
+
+def damaged(
+    contrast: Float32[np.ndarray, "h w"], *, dose: float, pixel_size: float
+) -> Float32[np.ndarray, "h w"]:
+    """What an exposure of `dose` e/Å² leaves of the contrast of particles."""
+    shape = (contrast.shape[0], contrast.shape[1])
+    left = damage_envelope(dose=dose, shape=shape, pixel_size=pixel_size).numpy()
+    result: Float32[np.ndarray, "h w"] = fft.irfft2(fft.rfft2(contrast) * left, s=shape)
+    return result
 
 
 def _random_crop(

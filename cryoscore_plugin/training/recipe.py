@@ -69,7 +69,7 @@ class MixSettings(BaseModel):
     empty: float = Field(default=0.33, ge=0, lt=1)
     dose: tuple[float, float] = (0.7, 80.0)
     contrast: tuple[float, float] = (0.3, 1.0)
-    background: tuple[float, float] = (0.01, 1.0)
+    background: tuple[float, float] = (0.1, 1.5)
     coloured: float = Field(default=0.5, ge=0, le=1)
     full_dose: float = Field(default=0.6, ge=0, le=1)
     sigma: tuple[float, float] = (0.25, 2.5)

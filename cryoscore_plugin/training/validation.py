@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cryoscore_plugin.evaluation.fidelity import band_correlation
 from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
-from cryoscore_plugin.training.crops import TYPICAL_CONTRAST, ScenePool
+from cryoscore_plugin.training.crops import TYPICAL_CONTRAST, ScenePool, damaged
 
 DOSES = (1.0, 2.0, 6.0, 20.0, 50.0)
 """From one movie frame to a full exposure, in e/Å²."""
@@ -80,7 +80,13 @@ def _exposed(
     """All scenes at one dose, in units of the noise: noisy and clean."""
     electrons = dose * pool.pixel_sizes**2 * QUANTUM_EFFICIENCY
     amplitude = np.sqrt(electrons).astype(np.float32)[:, None, None]
-    clean = amplitude * np.float32(TYPICAL_CONTRAST) * pool.clean.astype(np.float32)
+    contrast = np.stack(
+        [
+            damaged(scene.astype(np.float32), dose=dose, pixel_size=float(size))
+            for scene, size in zip(pool.clean, pool.pixel_sizes, strict=True)
+        ]
+    )
+    clean = amplitude * np.float32(TYPICAL_CONTRAST) * contrast
     rest = amplitude * pool.background.astype(np.float32)
     rest -= np.median(rest, axis=(1, 2), keepdims=True)
     noise = rng.standard_normal(clean.shape, dtype=np.float32)

@@ -25,7 +25,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -46,7 +46,6 @@ from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import read_micrograph, write_micrograph
 from cryoscore_plugin.rescaling import fourier_crop
 from cryoscore_plugin.simulation.micrographs import (
-    QUANTUM_EFFICIENCY,
     Exposure,
     SceneSettings,
     SimulatedMicrograph,
@@ -74,36 +73,21 @@ class Case:
 def simulate(
     models: list[Path], *, size: int, scenes: int, seed: int, background: float
 ) -> Iterator[Case]:
-    """Each scene at each dose."""
+    """Each scene at each dose; what is random begins anew, so the scene is the same."""
     for (index, path), scene in product(enumerate(models), range(scenes)):
         model = read_atomic_model(path)
-        rng = np.random.default_rng([seed, index, scene])
-        brightest = simulate_micrograph(
-            [model],
-            random_optics(rng, voltage=300.0),
-            SceneSettings(background=background),
-            Exposure(shape=(size, size), pixel_size=PIXEL_SIZE, dose=DOSES[-1]),
-            rng=rng,
-        )
         for dose in DOSES:
-            image = expose(brightest, np.float32(dose / DOSES[-1]), rng)
+            rng = np.random.default_rng([seed, index, scene])
+            image = simulate_micrograph(
+                [model],
+                random_optics(rng, voltage=300.0),
+                SceneSettings(background=background),
+                Exposure(shape=(size, size), pixel_size=PIXEL_SIZE, dose=dose),
+                rng=rng,
+            )
             yield Case(
                 name=f"{model.name}_{scene}", model=model, dose=dose, image=image
             )
-
-
-def expose(
-    brightest: SimulatedMicrograph, share: np.float32, rng: np.random.Generator
-) -> SimulatedMicrograph:
-    """The same scene with a share of its electrons, counted anew."""
-    electrons = np.float32(DOSES[-1] * PIXEL_SIZE**2 * QUANTUM_EFFICIENCY)
-    expected = share * (electrons + brightest.clean + brightest.background)
-    return replace(
-        brightest,
-        noisy=rng.poisson(np.maximum(expected, 0)).astype(np.float32),
-        clean=share * brightest.clean,
-        background=share * brightest.background,
-    )
 
 
 def at_sampling(pixels: Pixels, pixel_size: float) -> Pixels:

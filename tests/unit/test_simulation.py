@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,12 +21,17 @@ from cryoscore_plugin.simulation.micrographs import (
     SimulatedMicrograph,
     simulate_micrograph,
 )
+from cryoscore_plugin.simulation.radiation_damage import (
+    critical_exposure,
+    damage_envelope,
+)
 from cryoscore_plugin.simulation.specimen import (
     add_views,
     fragment,
     random_centers,
     random_views,
 )
+from cryoscore_plugin.spectrum import frequency_grid
 
 OPTICS = Optics(defocus_u=20000.0, defocus_v=19000.0, b_factor=100.0)
 EXPOSURE = Exposure(shape=(128, 160), pixel_size=3.0, dose=30.0)
@@ -89,7 +95,7 @@ def test_what_is_switched_off_is_not_there(
     assert getattr(simulated(particle), what).any()
 
 
-def test_signal_is_proportional_to_the_dose(particle: AtomicModel) -> None:
+def test_signal_is_that_of_the_dose_and_the_damage(particle: AtomicModel) -> None:
     scene = SceneSettings(views=2)
     low, high = (
         simulate_micrograph(
@@ -101,7 +107,37 @@ def test_signal_is_proportional_to_the_dose(particle: AtomicModel) -> None:
         )
         for dose in (10.0, 20.0)
     )
-    np.testing.assert_allclose(high.clean, 2 * low.clean, rtol=1e-4, atol=1e-4)
+    # Low frequencies wear out least: twice the electrons, nearly twice the signal.
+    ratio = float((high.clean * low.clean).sum() / (low.clean**2).sum())
+    assert 1.5 < ratio < 2.0
+    fresh = np.abs(np.fft.rfft2(high.clean)) / np.abs(np.fft.rfft2(low.clean))
+    k = frequency_grid(EXPOSURE.shape).numpy() / EXPOSURE.pixel_size
+    slow, fast = ((k > 0.005) & (k < 0.02)), ((k > 0.08) & (k < 0.12))
+    assert np.median(fresh[slow]) > np.median(fresh[fast]) + 0.1
+
+
+@pytest.mark.parametrize("dose", [0.5, 20.0, 70.0])
+@pytest.mark.parametrize("voltage", [200.0, 300.0])
+def test_damage_is_the_mean_power_left_over_the_exposure(
+    dose: float, voltage: float
+) -> None:
+    shape, pixel_size = (24, 30), 2.0
+    found = damage_envelope(
+        dose=dose, shape=shape, pixel_size=pixel_size, voltage=voltage
+    )
+    k = frequency_grid(shape) / pixel_size
+    critical = critical_exposure(k, voltage=voltage)
+    frames = (np.arange(1000) + 0.5) / 1000 * dose
+    left = np.mean([np.exp(-n / critical.numpy()) for n in frames], axis=0)
+    np.testing.assert_allclose(found.numpy() ** 2, left, rtol=1e-4)
+    assert float(found[0, 0]) == 1.0
+
+
+def test_damage_is_as_published() -> None:
+    """At 300 kV and 10 Å, 0.245 * 10**1.665 + 2.81 = 14.1 e/Å²; a fifth less at 200."""
+    k = torch.tensor([[0.1]])
+    assert float(critical_exposure(k, voltage=300)) == pytest.approx(14.14, abs=0.01)
+    assert float(critical_exposure(k, voltage=200)) == pytest.approx(11.31, abs=0.01)
 
 
 @given(st.integers(1, 60), st.floats(2, 30), st.integers(0, 99))

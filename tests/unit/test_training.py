@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from cryoscore_plugin.checkpoint import load_checkpoint
 from cryoscore_plugin.density.shapes import random_shape
@@ -41,8 +42,9 @@ RECIPE = Recipe(
 @pytest.fixture(scope="module")
 def pool() -> ScenePool:
     rng = np.random.default_rng(2)
+    smooth = ndimage.gaussian_filter(rng.normal(0, 0.5, (4, 64, 64)), (0, 3, 3))
     return ScenePool(
-        clean=rng.normal(0, 0.05, (4, 64, 64)).astype(np.float16),
+        clean=smooth.astype(np.float16),
         background=rng.normal(0, 0.1, (4, 64, 64)).astype(np.float16),
         pixel_sizes=np.full(4, 3.0, dtype=np.float32),
     )
