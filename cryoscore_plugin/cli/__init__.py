@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "Denoise a simulated project, and compare with the truth.",
     "denoise": "Denoise micrographs: files, folders, patterns or a table.",
     "doctor": "Say what is installed, what is missing, and what to do about it.",
+    "evaluate": "Judge picks, denoised images and maps; compare methods.",
     "models": "List, show and verify the models.",
     "train": "Make a checkpoint from a recipe and atomic models.",
 }

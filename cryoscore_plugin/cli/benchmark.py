@@ -16,7 +16,7 @@ import click
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
-from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.cli.records import record_option
 
 if TYPE_CHECKING:
     from cryoscore_plugin.evaluation.benchmark import Measurement, Ratio
@@ -88,12 +88,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     default=None,
     help="The program of Topaz-Denoise. Default: `topaz` on PATH, if it is there.",
 )
-@click.option(
-    "--record",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    help="File for the figures, .csv or .json.",
-)
+@record_option
 @verbose_option
 @click.pass_context
 def benchmark(  # noqa: PLR0913  one argument for each option
@@ -119,7 +114,6 @@ def benchmark(  # noqa: PLR0913  one argument for each option
     )
     from cryoscore_plugin.mrc import write_micrograph  # noqa: PLC0415
 
-    _check_record(record)
     threads = len(os.sched_getaffinity(0))
     programs = _programs(model, topaz, threads)
     computer = _computer(threads)
@@ -196,24 +190,6 @@ def _computer(threads: int) -> dict[str, float | str]:
         "threads": threads,
         "load": os.getloadavg()[0],
     }
-
-
-def _check_record(record: Path | None) -> None:
-    """Refuse what cannot be written before anything is measured.
-
-    Raises
-    ------
-    ConfigError
-        If the suffix is neither .csv nor .json, or the folder is missing.
-    """
-    if record is not None and (
-        record.suffix not in {".csv", ".json"} or not record.parent.is_dir()
-    ):
-        msg = (
-            "--record should be a .csv or .json file in a folder that exists, but is "
-            f"{record}. Change its name, or make the folder."
-        )
-        raise ConfigError(msg)
 
 
 def _write_record(

@@ -140,6 +140,28 @@ def pick_quality(
     )
 
 
+def f1_above(
+    picks: Picks, truth_yx: CentersYX, *, max_distance: float, threshold: float
+) -> float:
+    """F1 of the picks that score at least `threshold`, matched among themselves.
+
+    Parameters
+    ----------
+    picks : Picks
+        What a picker proposes.
+    truth_yx : CentersYX
+        Where particles are, in px; at least one.
+    max_distance : float
+        Largest distance of a match, in px.
+    threshold : float
+        Chosen elsewhere: on these micrographs it would be the best one.
+    """
+    count = int((picks.scores >= threshold).sum())
+    kept = Picks(centers_yx=picks.centers_yx[:count], scores=picks.scores[:count])
+    hits = match_picks(kept, truth_yx, max_distance=max_distance) >= 0
+    return float(2 * hits.sum() / (count + len(truth_yx)))
+
+
 def _assign(
     rows: NDArray[np.intp], columns: NDArray[np.intp], distance: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -13,6 +13,7 @@ from cryoscore_plugin.mrc.reading import (
     read_labels,
     read_micrograph,
     read_stack,
+    read_volume,
 )
 from cryoscore_plugin.mrc.writing import (
     remove_leftovers,
@@ -28,6 +29,7 @@ __all__ = [
     "read_labels",
     "read_micrograph",
     "read_stack",
+    "read_volume",
     "remove_leftovers",
     "write_micrograph",
     "write_stack",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryoscore_plugin.arrays import Image
+from cryoscore_plugin.arrays import Image, Volume
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc.header import HEADER_BYTES, MrcHeader, parse_header
@@ -109,6 +109,23 @@ def iterate_stack(
                 axes=header.axes,
                 source=path,
             )
+
+
+def read_volume(path: Path) -> tuple[Volume, float]:
+    """Read a density map: all sections of an MRC file, and the voxel size in Å.
+
+    Parameters
+    ----------
+    path : Path
+        The file (also .gz and .bz2). Axes are taken as they are stored.
+
+    Raises
+    ------
+    MicrographError
+        As for `read_micrograph`.
+    """
+    sections = list(iterate_stack(path))
+    return np.stack([section.pixels for section in sections]), sections[0].pixel_size
 
 
 def is_tiff(path: Path) -> bool:

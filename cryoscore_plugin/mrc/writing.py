@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import os
 import re
+import socket
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -26,6 +28,9 @@ from cryoscore_plugin.mrc.header import (
 )
 
 LARGEST_FLOAT16 = 65504.0
+
+_DAY = 86400.0
+"""In s; nobody writes at one file for so long."""
 
 
 def write_micrograph(
@@ -81,7 +86,9 @@ def write_stack(
     OSError
         If the file cannot be written; the temporary file is then removed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Two computers that share the folder may have processes of one number.
+    owner = f"{os.getpid()}@{socket.gethostname()}"
+    temporary = path.with_name(f".{path.name}.{owner}.part")
     try:
         with temporary.open("wb") as file:
             _write_images(file, path, micrographs, (dtype, tuple(labels)))
@@ -97,15 +104,16 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
     Parameters
     ----------
     paths : Iterable[Path]
-        The outputs. A temporary file of a process that still runs is kept.
+        The outputs. A temporary file of a process that still runs is kept; that of
+        another computer for a day, because it cannot be asked.
     """
     names_by_folder: dict[Path, set[str]] = {}
     for path in paths:
         names_by_folder.setdefault(path.parent, set()).add(path.name)
     for folder, names in names_by_folder.items():
         for found in folder.glob(".*.part"):
-            match = re.fullmatch(r"\.(.+)\.(\d+)\.part", found.name)
-            if match and match[1] in names and not _is_running(int(match[2])):
+            match = re.fullmatch(r"\.(.+)\.(\d+)@(.+)\.part", found.name)
+            if match and match[1] in names and _is_left(found, match):
                 found.unlink(missing_ok=True)
 
 
@@ -174,6 +182,16 @@ def _refuse_overflow(
             f"is one of {extreme:g}. Use --output-dtype float32."
         )
         raise MicrographError(msg)
+
+
+def _is_left(path: Path, name: re.Match[str]) -> bool:
+    """Whether the process that writes a temporary file has gone."""
+    if name[3] == socket.gethostname():
+        return not _is_running(int(name[2]))
+    try:
+        return time.time() - path.stat().st_mtime > _DAY
+    except OSError:
+        return False  # It was renamed in this moment.
 
 
 def _is_running(process: int) -> bool:

@@ -53,7 +53,5 @@ def damage_envelope(
     voltage : float
         In kV.
     """
-    worn = dose / critical_exposure(
-        frequency_grid(shape) / pixel_size, voltage=voltage
-    )
+    worn = dose / critical_exposure(frequency_grid(shape) / pixel_size, voltage=voltage)
     return torch.where(worn > 0, -torch.expm1(-worn) / worn, 1.0).sqrt()

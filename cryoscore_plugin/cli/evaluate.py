@@ -1,0 +1,169 @@
+"""`cryoscore evaluate`: picks, denoised images and maps in numbers, and comparisons.
+
+Each sub-command prints a table, a line for each micrograph and the mean last, and writes
+it with `--record` as CSV or JSON; `compare` reads such CSV files again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from cryoscore_plugin.cli.evaluate_compare import compare
+from cryoscore_plugin.cli.evaluate_images import denoising
+from cryoscore_plugin.cli.exits import verbose_option
+from cryoscore_plugin.cli.records import (
+    MICROGRAPH,
+    Row,
+    record_option,
+    tell_figures,
+    write_record,
+)
+from cryoscore_plugin.errors import InputError
+
+PATH = click.Path(path_type=Path, exists=True)
+
+
+@click.group(short_help="Judge picks, denoised images and maps; compare methods.")
+def evaluate() -> None:
+    """Judge picks, denoised images and maps in numbers, and compare methods."""
+
+
+evaluate.add_command(denoising)
+evaluate.add_command(compare)
+
+
+@evaluate.command()
+@click.argument("picks", nargs=-1, required=True, metavar="PICKS...", type=PATH)
+@click.option(
+    "--truth",
+    required=True,
+    multiple=True,
+    type=PATH,
+    help="Files or folders of the true positions.",
+)
+@click.option(
+    "--diameter",
+    required=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Diameter of the particle, in px of the picked micrographs.",
+)
+@click.option(
+    "--max-distance",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Largest distance of a match, in px. Default: a quarter of the diameter.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    default=None,
+    help="Also F1 of the picks that score at least this.",
+)
+@record_option
+@verbose_option
+def picks(
+    *,
+    picks: tuple[Path, ...],
+    truth: tuple[Path, ...],
+    diameter: float,
+    max_distance: float | None,
+    threshold: float | None,
+    record: Path | None,
+) -> None:
+    """Precision and recall of picks, micrograph by micrograph.
+
+    PICKS are files (.star, .csv, .box, or .txt of Topaz) or folders of them, in px.
+    A pick is right if it is matched to a true particle; matches are one to one, as many
+    as possible within the largest distance. Average precision is the area under the
+    curve of precision over recall; F1 is their harmonic mean, and the best over all
+    thresholds is given. Truth of micrographs without picks counts as missed.
+    """
+    # Not at the top: scipy takes a moment, and `cryoscore --help` answers at once.
+    from cryoscore_plugin.evaluation.pick_tables import NO_PICKS, read_picks  # noqa: PLC0415
+    from cryoscore_plugin.evaluation.picking import f1_above, pick_quality  # noqa: PLC0415
+
+    proposed, true = read_picks(picks), read_picks(truth)
+    reach = diameter / 4 if max_distance is None else max_distance
+    if not set(proposed) & set(true):
+        msg = (
+            f"The picks are of {_some(proposed)}, but the truth is of {_some(true)}. "
+            "Name files after their micrographs, or give the truth of these."
+        )
+        raise InputError(msg)
+    rows: list[Row] = []
+    for key, known in sorted(true.items()):
+        found = proposed.get(key, NO_PICKS)
+        quality = pick_quality(found, known.centers_yx, max_distance=reach)
+        row: Row = {
+            MICROGRAPH: key,
+            "picks": len(found),
+            "particles": len(known),
+            "average_precision": quality.average_precision,
+            "best_f1": quality.best_f1,
+        }
+        if threshold is not None:
+            row["f1"] = f1_above(
+                found, known.centers_yx, max_distance=reach, threshold=threshold
+            )
+        rows.append(row)
+    tell_figures(rows, record)
+
+
+@evaluate.command()
+@click.argument("half1", type=PATH)
+@click.argument("half2", type=PATH)
+@click.option("--mask", type=PATH, help="Map from 0 to 1 with a soft edge.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0, max=1),
+    default=0.143,
+    show_default=True,
+    help="0.143 for two half maps, 0.5 for a map and the truth.",
+)
+@record_option
+@verbose_option
+def fsc(
+    *,
+    half1: Path,
+    half2: Path,
+    mask: Path | None,
+    threshold: float,
+    record: Path | None,
+) -> None:
+    """Fourier shell correlation of two maps, and where it falls below a threshold."""
+    from cryoscore_plugin.evaluation.resolution import (  # noqa: PLC0415
+        fourier_shell_correlation,
+    )
+    from cryoscore_plugin.mrc import read_volume  # noqa: PLC0415
+
+    paths = [path for path in (half1, half2, mask) if path is not None]
+    volumes = [read_volume(path) for path in paths]
+    for path, (volume, _) in zip(paths, volumes, strict=True):
+        if volume.shape != volumes[0][0].shape:
+            sizes = ["x".join(map(str, x.shape)) for x in (volume, volumes[0][0])]
+            msg = (
+                f"{path} has {sizes[0]} voxels, but {half1} has {sizes[1]}. Crop or pad "
+                "them to one box."
+            )
+            raise InputError(msg)
+    (first, size), (second, _), *masks = volumes
+    curve = fourier_shell_correlation(
+        first, second, voxel_size=size, mask=masks[0][0] if masks else None
+    )
+    rows: list[Row] = [
+        {"frequency": float(k), "correlation": float(value)}
+        for k, value in zip(curve.frequency, curve.correlation, strict=True)
+    ]
+    write_record(rows, record)
+    click.echo(
+        f"Resolution {curve.resolution(threshold):.2f} Å, where the Fourier shell "
+        f"correlation first falls below {threshold:g}."
+    )
+
+
+def _some(keys: Iterable[str]) -> str:
+    """A few names, in order."""
+    return ", ".join(sorted(keys)[:3])

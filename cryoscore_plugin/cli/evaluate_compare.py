@@ -1,0 +1,82 @@
+"""`cryoscore evaluate compare`: whether a method is better than the baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cryoscore_plugin.cli.exits import verbose_option
+from cryoscore_plugin.cli.records import (
+    Row,
+    print_table,
+    read_column,
+    record_option,
+    write_record,
+)
+from cryoscore_plugin.errors import InputError
+
+PATH = click.Path(path_type=Path, exists=True)
+
+
+@click.command()
+@click.argument("baseline", type=PATH, metavar="BASELINE.csv")
+@click.argument("others", nargs=-1, required=True, metavar="OTHER.csv...", type=PATH)
+@click.option(
+    "--figure",
+    default="average_precision",
+    show_default=True,
+    help="Column to compare.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the bootstrap."
+)
+@record_option
+@verbose_option
+def compare(
+    *,
+    baseline: Path,
+    others: tuple[Path, ...],
+    figure: str,
+    seed: int,
+    record: Path | None,
+) -> None:
+    """Compare methods with a baseline, on the same micrographs.
+
+    Reads what the other sub-commands record as CSV. `shift` is how much larger the
+    figure is than with the baseline (Hodges-Lehmann), `low` and `high` its 95 %
+    bootstrap interval over micrographs, `p` that of Wilcoxon's signed-rank test, and
+    `p_holm` the same, raised for the number of comparisons.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    from cryoscore_plugin.evaluation.statistics import compare_pairs, holm  # noqa: PLC0415
+
+    first = read_column(baseline, figure)
+    found = []
+    for path in others:
+        second = read_column(path, figure)
+        if set(first) != set(second):
+            alone = ", ".join(sorted(set(first) ^ set(second))[:3])
+            msg = (
+                f"{path} and {baseline} should list the same micrographs, but only one "
+                f"of them has {alone}. Evaluate the same micrographs with both."
+            )
+            raise InputError(msg)
+        values = [np.array([table[key] for key in first]) for table in (first, second)]
+        found.append(compare_pairs(*values, rng=np.random.default_rng(seed)))
+    adjusted = holm([x.p_value for x in found])
+    rows: list[Row] = [
+        {
+            "method": path.stem,
+            "micrographs": x.pairs,
+            "shift": x.shift,
+            "low": x.low,
+            "high": x.high,
+            "p": x.p_value,
+            "p_holm": p_holm,
+        }
+        for path, x, p_holm in zip(others, found, adjusted, strict=True)
+    ]
+    print_table(rows)
+    write_record(rows, record)

@@ -1,0 +1,126 @@
+"""Tables of figures: on the screen, and in files that people and programs read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from cryoscore_plugin.errors import ConfigError, InputError
+
+Row = dict[str, str | int | float]
+"""Figures by name; all rows of a table have the same names."""
+
+MICROGRAPH = "micrograph"
+"""Column that names what a row is about."""
+
+
+def _checked(
+    ctx: click.Context,  # noqa: ARG001  click passes three
+    param: click.Parameter,  # noqa: ARG001
+    value: Path | None,
+) -> Path | None:
+    """Refuse what cannot be written before anything is computed."""
+    if value is not None and (
+        value.suffix not in {".csv", ".json"} or not value.parent.is_dir()
+    ):
+        msg = (
+            "--record should be a .csv or .json file in a folder that exists, but is "
+            f"{value}. Change its name, or make the folder."
+        )
+        raise ConfigError(msg)
+    return value
+
+
+def record_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add `--record`, a file for the table."""
+    return click.option(
+        "--record",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=_checked,
+        default=None,
+        help="File for the figures, .csv or .json.",
+    )(function)
+
+
+def print_table(rows: Sequence[Row]) -> None:
+    """Print rows below the names of their columns."""
+    lines = [list(rows[0]), *([_word(x) for x in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        words = [line[0].ljust(widths[0])]
+        words += [word.rjust(n) for word, n in zip(line[1:], widths[1:], strict=True)]
+        click.echo("  ".join(words).rstrip())
+
+
+def write_record(rows: Sequence[Row], record: Path | None) -> None:
+    """Write rows under a temporary name, then rename; nothing without a name.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    if record is None:
+        return
+    part = record.with_name(f".{record.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            if record.suffix == ".json":
+                file.write(json.dumps(list(rows), indent=2) + "\n")
+            else:
+                table = csv.DictWriter(file, rows[0])
+                table.writeheader()
+                table.writerows(rows)
+        part.replace(record)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        msg = f"Cannot write {record}: {error.strerror}. Check space and rights."
+        raise InputError(msg) from error
+
+
+def tell_figures(rows: Sequence[Row], record: Path | None) -> None:
+    """Print the figures of micrographs and their mean; record the figures."""
+    print_table(with_mean(rows))
+    write_record(rows, record)
+
+
+def with_mean(rows: Sequence[Row]) -> list[Row]:
+    """The rows, and below them the mean of every column of numbers."""
+    numbers = [name for name, x in rows[0].items() if not isinstance(x, str)]
+    means = {
+        name: sum(float(row[name]) for row in rows) / len(rows) for name in numbers
+    }
+    return [*rows, {MICROGRAPH: "mean", **means}]
+
+
+def read_column(path: Path, column: str) -> dict[str, float]:
+    """One figure of each micrograph, from a record in CSV.
+
+    Raises
+    ------
+    InputError
+        If the file has no such column, or something else than numbers in it.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+            return {row[MICROGRAPH]: float(row[column]) for row in rows}
+    except KeyError as error:
+        has = ", ".join(rows[0]) if rows else "nothing"
+        msg = f"{path} should have a column {error}, but has {has}."
+        raise InputError(msg) from error
+    except (OSError, ValueError, TypeError) as error:
+        msg = (
+            f"{path} should be a table in CSV with numbers in the column {column}, "
+            f"but: {error}. Make it with --record."
+        )
+        raise InputError(msg) from error
+
+
+def _word(x: str | int | float) -> str:
+    """A figure as the screen shows it."""
+    return f"{x:.4g}" if isinstance(x, float) else str(x)

@@ -1,0 +1,245 @@
+"""`cryoscore evaluate` tells, for files on disk, what the library computes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+
+from cryoscore_plugin.evaluation.fidelity import band_correlation, signal_to_error
+from cryoscore_plugin.micrograph import Micrograph
+from cryoscore_plugin.mrc import write_micrograph
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def picks(tmp_path, monkeypatch):
+    """Of four picks three are right, and of four particles one is missed."""
+    monkeypatch.chdir(tmp_path)
+    rows = ["m1,10,10,9", "m1,90,90,8", "m1,31,30,7", "m1,50,52,6"]
+    Path("picks.csv").write_text("\n".join(["micrograph,x,y,score", *rows]))
+    true = ["m1,10,10", "m1,30,30", "m1,50,50", "m1,70,70", "m2,5,5"]
+    Path("truth.csv").write_text("\n".join(["micrograph,x,y", *true]))
+    return ("evaluate", "picks", "picks.csv", "--truth", "truth.csv", "--diameter", 16)
+
+
+def test_picks_are_judged_micrograph_by_micrograph(shell, picks):
+    answer = shell(*picks, "--record", "out.csv")
+    assert answer.code == 0, answer.err
+    first, second = table(Path("out.csv"))
+    # Recall rises by a quarter at the first, third and fourth pick.
+    expected = (1 + 2 / 3 + 3 / 4) / 4
+    assert float(first["average_precision"]) == pytest.approx(expected)
+    assert float(first["best_f1"]) == pytest.approx(6 / 8)
+    # A micrograph without picks counts as missed.
+    assert (second["micrograph"], float(second["average_precision"])) == ("m2", 0)
+    assert answer.out.splitlines()[-1].split()[0] == "mean"
+
+
+def test_smaller_distance_matches_fewer(shell, picks):
+    shell(*picks, "--max-distance", 0.5, "--record", "out.csv")
+    assert float(table(Path("out.csv"))[0]["average_precision"]) == pytest.approx(1 / 4)
+
+
+def test_diameter_sets_the_largest_distance(shell, picks):
+    shell(*picks[:-1], 2, "--record", "out.csv")
+    assert float(table(Path("out.csv"))[0]["average_precision"]) == pytest.approx(1 / 4)
+
+
+def test_threshold_adds_f1_of_the_picks_above_it(shell, picks):
+    shell(*picks, "--threshold", 7, "--record", "out.json")
+    # Three picks, two of them right, of four particles.
+    found = json.loads(Path("out.json").read_text())
+    assert found[0]["f1"] == pytest.approx(4 / 7)
+    assert "f1" not in shell(*picks).out.split()
+
+
+def test_truth_of_other_micrographs_is_refused(shell, picks):
+    Path("truth.csv").write_text("micrograph,x,y\nother,1,2\n")
+    answer = shell(*picks)
+    assert answer.code == 1
+    assert "picks are of m1, but the truth is of other" in answer.err
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """A clean image, two noisy halves of it, and an estimate from the first."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    truth = ndimage.gaussian_filter(rng.standard_normal((128, 128)), 4) * 10
+    halves = [truth + rng.standard_normal((128, 128)) for _ in range(2)]
+    pictures = {
+        "truth": truth,
+        "raw": halves[0],
+        "half2": halves[1],
+        "denoised": ndimage.gaussian_filter(halves[0], 2),
+    }
+    for name, pixels in pictures.items():
+        Path(name).mkdir()
+        pictures[name] = pixels.astype(np.float32)
+        micrograph = Micrograph(pixels=pictures[name], pixel_size=3.0)
+        write_micrograph(Path(name) / "m1.mrc", micrograph)
+    return pictures
+
+
+def test_denoised_image_is_compared_with_the_truth(shell, images):
+    answer = shell(
+        *("evaluate", "denoising", "denoised", "--truth", "truth"),
+        *("--record", "out.csv"),
+    )
+    assert answer.code == 0, answer.err
+    (row,) = table(Path("out.csv"))
+    pair = images["denoised"], images["truth"]
+    expected = band_correlation(*pair, pixel_size=3.0)
+    assert float(row["correlation"]) == pytest.approx(expected)
+    assert float(row["snr"]) == pytest.approx(signal_to_error(*pair, pixel_size=3.0))
+    # Noise and truth are both weak beyond 20 Å, where the filter leaves nothing.
+    assert float(row["correlation_250_50"]) > float(row["correlation_20_10"])
+
+
+def test_denoised_half_is_compared_with_the_other_half(shell, images):
+    def risk(folder: str) -> float:
+        shell(
+            *("evaluate", "denoising", folder, "--other-half", "half2"),
+            *("--record", "out.csv"),
+        )
+        return float(table(Path("out.csv"))[0]["cross_half_risk"])
+
+    assert risk("denoised") < risk("raw")
+    assert risk("truth") < risk("denoised")
+
+
+def test_residual_of_the_truth_is_white(shell, images):
+    shell("evaluate", "denoising", "truth", "--raw", "raw", "--record", "out.csv")
+    assert float(table(Path("out.csv"))[0]["residual_whiteness"]) > 0.95
+    shell("evaluate", "denoising", "raw", "--raw", "truth", "--record", "b.csv")
+    assert set(table(Path("b.csv"))[0]) == {"micrograph", "residual_whiteness"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Give --truth, --other-half or --raw"),
+        (("--truth", "small"), "small/m1.mrc has 5 x 4 px"),
+        (("--truth", "."), "m1.mrc does not exist"),
+    ],
+)
+def test_denoising_without_a_fit_comparison_is_refused(shell, images, words, sentence):
+    assert images
+    Path("small").mkdir()
+    small = Micrograph(pixels=np.ones((4, 5), np.float32), pixel_size=3.0)
+    write_micrograph(Path("small/m1.mrc"), small)
+    answer = shell("evaluate", "denoising", "denoised", *words)
+    assert answer.code != 0
+    assert sentence in answer.err
+
+
+@pytest.fixture
+def maps(tmp_path, monkeypatch):
+    """Two half maps of 2 Å whose signal ends near 10 Å, and a mask."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    signal = ndimage.gaussian_filter(rng.standard_normal((32, 32, 32)), 1.5)
+    volumes = {
+        "a.mrc": signal / signal.std() + 0.3 * rng.standard_normal((32, 32, 32)),
+        "b.mrc": signal / signal.std() + 0.3 * rng.standard_normal((32, 32, 32)),
+        "mask.mrc": ndimage.gaussian_filter(np.pad(np.ones((16,) * 3), 8), 2),
+        "other.mrc": np.ones((32, 32, 30)),
+    }
+    for name, volume in volumes.items():
+        with mrcfile.new(name) as file:
+            file.set_data(volume.astype(np.float32))
+            file.voxel_size = 2.0
+    return ("evaluate", "fsc", "a.mrc", "b.mrc")
+
+
+def test_fsc_gives_curve_and_resolution(shell, maps):
+    answer = shell(*maps, "--record", "fsc.csv")
+    assert answer.code == 0, answer.err
+    rows = table(Path("fsc.csv"))
+    assert len(rows) == 17
+    assert float(rows[1]["frequency"]) == pytest.approx(1 / 64)
+    assert float(rows[1]["correlation"]) > 0.9
+    coarse = shell(*maps, "--threshold", 0.5).out
+    assert resolution(answer.out) < resolution(coarse)
+    assert resolution(answer.out) != resolution(shell(*maps, "--mask", "mask.mrc").out)
+
+
+def resolution(text: str) -> float:
+    return float(text.split("Resolution ")[1].split()[0])
+
+
+def test_fsc_of_unlike_maps_is_refused(shell, maps):
+    answer = shell(*maps[:-1], "other.mrc")
+    assert answer.code == 1
+    assert "other.mrc has 32x32x30 voxels, but a.mrc has 32x32x32" in answer.err
+
+
+@pytest.fixture
+def records(tmp_path, monkeypatch):
+    """Three methods on nine micrographs: the second is better, the third is not."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    raw = rng.uniform(0.3, 0.7, 9)
+    methods = {
+        "raw": raw,
+        "good": raw + 0.1 + rng.normal(0, 0.01, 9),
+        "same": raw + rng.normal(0, 0.01, 9),
+    }
+    for name, values in methods.items():
+        rows = [f"m{i},{value},{-value}" for i, value in enumerate(values)]
+        content = "\n".join(["micrograph,average_precision,loss", *rows])
+        Path(f"{name}.csv").write_text(content)
+    return methods
+
+
+def test_methods_are_compared_in_pairs(shell, records):
+    answer = shell(
+        *("evaluate", "compare", "raw.csv", "good.csv", "same.csv"),
+        *("--record", "out.csv"),
+    )
+    assert answer.code == 0, answer.err
+    good, same = table(Path("out.csv"))
+    assert float(good["low"]) < 0.1 < float(good["high"])
+    expected = stats.wilcoxon(records["raw"], records["good"]).pvalue
+    assert float(good["p"]) == pytest.approx(expected)
+    assert float(good["p_holm"]) == pytest.approx(2 * expected)
+    assert float(same["p_holm"]) > 0.05
+
+
+def test_other_figure_and_other_seed_give_other_numbers(shell, records):
+    assert records
+    words = ("evaluate", "compare", "raw.csv", "good.csv")
+    first = shell(*words).out
+    assert shell(*words).out == first
+    assert shell(*words, "--figure", "loss").out != first
+    assert shell(*words, "--seed", 5).out != first
+
+
+def test_comparison_of_other_micrographs_is_refused(shell, records):
+    assert records
+    Path("good.csv").write_text("micrograph,average_precision\nm1,0.5\nm77,1\n")
+    answer = shell("evaluate", "compare", "raw.csv", "good.csv")
+    assert "should list the same micrographs" in answer.err
+    Path("good.csv").write_text("micrograph,f1\nm1,0.5\n")
+    answer = shell("evaluate", "compare", "raw.csv", "good.csv")
+    assert "column 'average_precision', but has micrograph, f1" in answer.err
+    Path("good.csv").write_text("micrograph,average_precision\nm1,high\n")
+    answer = shell("evaluate", "compare", "raw.csv", "good.csv")
+    assert "with numbers in the column average_precision" in answer.err
+
+
+def test_record_of_unknown_kind_is_refused_before_the_work(shell, records):
+    assert records
+    answer = shell("evaluate", "compare", "raw.csv", "same.csv", "--record", "x.pdf")
+    assert answer.code == 2
+    assert ".csv or .json file" in answer.err
