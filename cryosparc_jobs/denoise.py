@@ -1,0 +1,146 @@
+"""The denoise job: from the exposures of a job to exposures that pickers see denoised.
+
+The output passes all slots of the input on and adds `micrograph_blob_denoised`, at which
+pickers look with "Pick on denoised micrographs"; extraction goes on taking the raw
+micrographs. What is finished is not done again, so a job that was stopped goes on with
+`--job`. Micrographs that failed are in an output of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cryoscore_plugin.settings import DenoiseSettings
+from cryosparc_jobs.client import Connection
+from cryosparc_jobs.exposures import INPUT, INPUT_SLOTS, RAW, read_exposures
+from cryosparc_jobs.external_job import ExternalJob
+from cryosparc_jobs.lifecycle import running
+from cryosparc_jobs.monitor import Record
+from cryosparc_jobs.outputs import Work, add_outputs, save_outputs
+from cryosparc_jobs.places import default_scratch, find_place
+from cryosparc_jobs.projects import Project
+from cryosparc_jobs.provenance import opening_lines, provenance
+from cryosparc_jobs.request import Request
+from cryosparc_jobs.steps import check_settings, denoise_exposures, finish
+
+TITLE = "Denoise micrographs (cryoscore)"
+DESCRIPTION = (
+    "Pick on the output *micrographs* with **Pick on denoised micrographs** switched "
+    "on, and extract from the same output: extraction takes the raw micrographs."
+)
+
+
+def run_denoise_job(
+    connection: Connection, request: Request, settings: DenoiseSettings
+) -> Record:
+    """Denoise the exposures of a job of CryoSPARC, as a job of CryoSPARC.
+
+    Parameters
+    ----------
+    connection : Connection
+        The server.
+    request : Request
+        Which exposures, and where to.
+    settings : DenoiseSettings
+        How to denoise.
+
+    Returns
+    -------
+    record : Record
+        What became of each micrograph.
+
+    Raises
+    ------
+    CryoScoreError
+        If something cannot be found or used, the job was killed, or all micrographs
+        failed. The job is then not completed.
+    """
+    facts, project, job = prepare_job(connection, request, settings)
+    with running(job):
+        work = begin(project, job, request, settings, facts=facts)
+        rows = job.load_input(INPUT)
+        denoise_exposures(work, read_exposures(rows, str(request.source)))
+        save_outputs(work, rows)
+        finish(work, facts)
+    work.place.clean()
+    return work.record
+
+
+def prepare_job(
+    connection: Connection, request: Request, settings: DenoiseSettings
+) -> tuple[dict[str, Any], Project, ExternalJob]:
+    """Check what can be checked, and make the job or find it.
+
+    Parameters
+    ----------
+    connection, request, settings
+        As for `run_denoise_job`.
+
+    Returns
+    -------
+    facts, project, job
+        What the job is made with, where it is, and the job: connected, not running.
+
+    Raises
+    ------
+    CryoScoreError
+        If something cannot be found or used.
+    """
+    check_settings(settings)
+    facts = provenance(connection, request.source, settings)
+    project = Project(connection, request.project)
+    project.check_source(request.source, RAW)
+    if request.job is None:
+        job = project.create_job(request.workspace, TITLE, DESCRIPTION)
+    else:
+        job = project.find_idle_job(request.job)
+    if not job.has_input(INPUT):
+        job.add_input(INPUT, title="Micrographs", slots=INPUT_SLOTS)
+        job.connect(INPUT, request.source.job, request.source.output)
+    click.echo(f"This is {request.project} {job.uid}.")
+    return facts, project, job
+
+
+def begin(
+    project: Project,
+    job: ExternalJob,
+    request: Request,
+    settings: DenoiseSettings,
+    *,
+    facts: dict[str, Any],
+) -> Work:
+    """Tell the event log what is going to happen, and find out where files go.
+
+    Parameters
+    ----------
+    project, job
+        Of `prepare_job`; the job runs.
+    request, settings
+        As for `run_denoise_job`.
+    facts : dict[str, Any]
+        What the job is made with.
+
+    Raises
+    ------
+    InputError
+        If CryoSPARC refuses an output or a folder.
+    """
+    for line in opening_lines(facts):
+        job.events.log(line)
+    if doubt := job.connection.version_doubt():
+        job.events.log(doubt, level="warning")
+        click.echo(f"Warning: {doubt}", err=True)
+    scratch = request.scratch or default_scratch(request.project, job.uid)
+    place = find_place(project.folder(), job, scratch)
+    job.events.log(f"Files go through {place.description}")
+    work = Work(
+        job=job,
+        place=place,
+        settings=settings,
+        record=Record(),
+        picking_output=request.picking_output,
+    )
+    add_outputs(work)
+    return work

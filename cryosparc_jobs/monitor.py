@@ -1,0 +1,136 @@
+"""What a run tells the shell and the event log, and how files get to CryoSPARC.
+
+Each micrograph is delivered as soon as it is written, so that a job that is stopped
+keeps all that was done. One that cannot be delivered counts as failed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryoscore_plugin.batch.monitor import MicrographResult
+from cryoscore_plugin.cli.progress import ShellMonitor
+from cryoscore_plugin.errors import MicrographError
+from cryosparc_jobs.exposures import FOLDER, DenoisedFile, Exposure
+from cryosparc_jobs.external_job import ExternalJob
+from cryosparc_jobs.lifecycle import KillWatch
+from cryosparc_jobs.places import Place
+
+MOST_WARNINGS = 20
+"""How many different warnings, and how many failures, the event log shows."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Record:
+    """What became of the micrographs of a job; grows while it runs.
+
+    Attributes
+    ----------
+    files : dict[int, DenoisedFile]
+        Denoised micrograph by uid.
+    reasons : dict[int, str]
+        Why a micrograph failed, by uid.
+    results : dict[int, MicrographResult]
+        What the run said, by uid.
+    description : list[str]
+        Model and device in words, once the run has begun.
+    """
+
+    files: dict[int, DenoisedFile] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    results: dict[int, MicrographResult] = field(default_factory=dict)
+    description: list[str] = field(default_factory=list)
+
+
+class EventLogMonitor:
+    """Tells the shell and CryoSPARC of each micrograph, and delivers it.
+
+    Parameters
+    ----------
+    job : ExternalJob
+        The job that runs.
+    place : Place
+        Where its files are.
+    exposures : Mapping[Path, Exposure]
+        Exposure by output file.
+    record : Record
+        Is filled.
+    """
+
+    def __init__(
+        self,
+        job: ExternalJob,
+        place: Place,
+        exposures: Mapping[Path, Exposure],
+        record: Record,
+    ) -> None:
+        self._job = job
+        self._place = place
+        self._exposures = exposures
+        self._record = record
+        self._watch = KillWatch(job)
+        self._shell = ShellMonitor()
+        self._counts: Counter[str] = Counter()
+        self._warnings: dict[str, None] = {}
+
+    def on_start(self, description: str, *, total: int) -> None:
+        """Say what is going to happen."""
+        self._shell.on_start(description, total=total)
+        self._record.description[:] = [description]
+        self._job.events.log(f"{total} micrographs, {description}")
+
+    def on_result(self, result: MicrographResult, *, done: int, total: int) -> None:
+        """Deliver the micrograph, and say how far the job is."""
+        exposure = self._exposures[result.task.output]
+        self._record.results[exposure.uid] = result
+        self._shell.on_result(result, done=done, total=total)
+        if result.status == "failed":
+            self._fail(exposure, result.message)
+        else:
+            self._deliver(exposure, result)
+        for warning in result.warnings:
+            self._warn(f"{exposure.path.name}: {warning}", key=warning)
+        self._job.events.progress(self._progress(done, total), last=done == total)
+
+    def abort_requested(self) -> bool:
+        """Whether the job was killed or cleared in CryoSPARC."""
+        return self._watch.stopped()
+
+    def close(self) -> None:
+        """Leave the progress bar of the shell."""
+        self._shell.close()
+
+    def _deliver(self, exposure: Exposure, result: MicrographResult) -> None:
+        file = result.task.output
+        path = f"{self._job.uid}/{FOLDER}/{file.name}"
+        try:
+            self._place.deliver(file)
+            described = DenoisedFile.of(file, path)
+        except MicrographError as error:
+            self._fail(exposure, str(error))
+            return
+        self._record.files[exposure.uid] = described
+        self._counts[result.status] += 1
+
+    def _fail(self, exposure: Exposure, message: str) -> None:
+        self._counts["failed"] += 1
+        self._record.reasons[exposure.uid] = message
+        self._warn(f"{exposure.path.name} failed: {message}", key=message)
+
+    def _warn(self, text: str, *, key: str) -> None:
+        """Write a warning, each kind once, and not hundreds of them."""
+        if key in self._warnings or len(self._warnings) >= MOST_WARNINGS:
+            return
+        self._warnings[key] = None
+        self._job.events.log(text, level="warning")
+
+    def _progress(self, done: int, total: int) -> str:
+        words = [f"Denoised {self._counts['denoised']} of {total}"]
+        if self._counts["skipped"]:
+            words.append(f"{self._counts['skipped']} were finished before")
+        if self._counts["failed"]:
+            words.append(f"{self._counts['failed']} failed")
+        return f"{', '.join(words)} ({100 * done // total} %)."

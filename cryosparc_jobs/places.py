@@ -1,0 +1,255 @@
+"""Where the files of a job are: in the project directory, or behind the server.
+
+Where this machine sees the project directory, files are read and written there; a folder
+of the same name on another disk is not enough, so the server is asked to make one and we
+look whether it appears. Where it does not, micrographs go through the server: one by one
+into a folder of ours, and back with each byte compared.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from cryoscore_plugin.errors import InputError, MicrographError
+from cryosparc_jobs.client import client_errors, patiently, reason
+from cryosparc_jobs.exposures import FOLDER, Exposure
+from cryosparc_jobs.external_job import ExternalJob
+
+_LONG_AGO = 1_000_000_000
+"""Time stamp of a file that was fetched, in s: fetched again, it is the same file."""
+
+
+@runtime_checkable  # The shape checks of the tests look at arguments.
+class Place(Protocol):
+    """Where micrographs are read and written."""
+
+    description: str
+
+    def raw(self, exposure: Exposure) -> Path:
+        """The file of a micrograph; raises `MicrographError` if it is out of reach."""
+        ...
+
+    def denoised(self, exposure: Exposure) -> Path:
+        """Where to write the denoised one."""
+        ...
+
+    def deliver(self, file: Path) -> None:
+        """See that CryoSPARC has a file; raises `MicrographError` if it cannot."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file into the folder of the job."""
+        ...
+
+    def clean(self) -> None:
+        """Remove what is not needed any more."""
+        ...
+
+
+class ProjectFolder:
+    """The project directory, seen from here.
+
+    Parameters
+    ----------
+    project : Path
+        Its folder.
+    job : ExternalJob
+        The job.
+    scratch : Path
+        Folder for micrographs that only the server can reach.
+    """
+
+    def __init__(self, project: Path, job: ExternalJob, scratch: Path) -> None:
+        self.description = f"the project directory {project}, directly"
+        self._project = project
+        self._folder = project / job.uid
+        self._through_server = ThroughServer(job, scratch)
+
+    def raw(self, exposure: Exposure) -> Path:
+        """The file in the project, or what its link leads to."""
+        path = self._project / exposure.path
+        if path.exists():
+            return path
+        try:
+            return self._through_server.raw(exposure)
+        except MicrographError as error:
+            target = f" (a link to {os.readlink(path)})" if path.is_symlink() else ""  # noqa: PTH115  text, as it stands
+            msg = (
+                f"{exposure.path}{target} should be in the project, but cannot be "
+                f"reached from this machine, and the server does not send it: "
+                f"{reason(error.__cause__ or error)}. Mount the disk that it is on, or "
+                "import copies."
+            )
+            raise MicrographError(msg) from error
+
+    def denoised(self, exposure: Exposure) -> Path:
+        """A file in the folder of the job."""
+        return self._folder / FOLDER / exposure.denoised_name
+
+    def deliver(self, file: Path) -> None:
+        """Give a file to the group that the project belongs to."""
+        try:
+            give_to_group(file, self._folder)
+        except OSError as error:
+            msg = (
+                f"{file} should be readable for CryoSPARC, but cannot be given to its "
+                f"group: {error.strerror}. Check the owner of the folder."
+            )
+            raise MicrographError(msg) from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file into the folder of the job."""
+        path = self._folder / name
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            temporary.write_bytes(data)
+            give_to_group(temporary, self._folder)
+            temporary.replace(path)
+        except OSError as error:
+            msg = f"{path} cannot be written: {error.strerror}. Make room on its disk."
+            raise InputError(msg) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def clean(self) -> None:
+        """Remove what was fetched from the server."""
+        self._through_server.clean()
+
+
+class ThroughServer:
+    """Files go through the server, because the project directory is not here.
+
+    Parameters
+    ----------
+    job : ExternalJob
+        The job.
+    scratch : Path
+        Folder for inputs and outputs; what is in it need not be done again.
+    """
+
+    def __init__(self, job: ExternalJob, scratch: Path) -> None:
+        self.description = f"the server, with {scratch} in between"
+        self._job = job
+        self._scratch = scratch
+
+    def raw(self, exposure: Exposure) -> Path:
+        """The micrograph, fetched from the server."""
+        path = self._scratch / "raw" / f"{exposure.uid:021d}_{exposure.path.name}"
+        if path.exists():
+            return path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            data = patiently(
+                lambda: self._job.files.download_from_project(str(exposure.path))
+            )
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+            temporary.write_bytes(data)
+            os.utime(temporary, (_LONG_AGO, _LONG_AGO))
+            temporary.replace(path)
+        except client_errors() as error:
+            msg = (
+                f"{exposure.path} should be fetched from CryoSPARC, but was not: "
+                f"{reason(error)}. Run where the project directory can be seen."
+            )
+            raise MicrographError(msg) from error
+        return path
+
+    def denoised(self, exposure: Exposure) -> Path:
+        """A file in our own folder, until it is uploaded."""
+        return self._scratch / FOLDER / exposure.denoised_name
+
+    def deliver(self, file: Path) -> None:
+        """Upload a file, unless an earlier run did."""
+        done = file.with_name(f".{file.name}.uploaded")
+        state = str(file.stat().st_mtime_ns)
+        if done.exists() and done.read_text(encoding="ascii") == state:
+            return
+        try:
+            self._job.files.upload(f"{FOLDER}/{file.name}", file.read_bytes())
+        except InputError as error:
+            raise MicrographError(str(error)) from error
+        done.write_text(state, encoding="ascii")
+
+    def write(self, name: str, data: bytes) -> None:
+        """Upload a small file."""
+        self._job.files.upload(name, data)
+
+    def clean(self) -> None:
+        """Remove our folder."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def find_place(project: Path, job: ExternalJob, scratch: Path) -> Place:
+    """Find out how files get to the job, and make the folder of the outputs.
+
+    Parameters
+    ----------
+    project : Path
+        Folder of the project, as the server names it.
+    job : ExternalJob
+        The job.
+    scratch : Path
+        Folder for files that go through the server.
+
+    Raises
+    ------
+    InputError
+        If the server cannot make a folder.
+    """
+    job.files.mkdir(FOLDER)
+    if _is_seen(project / job.uid, job):
+        return ProjectFolder(project, job, scratch)
+    return ThroughServer(job, scratch)
+
+
+def default_scratch(project: str, job: str) -> Path:
+    """Folder of the user's cache for files that go through the server.
+
+    Parameters
+    ----------
+    project, job : str
+        Numbers of both.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME", "").strip() or Path.home() / ".cache"
+    return Path(cache) / "cryoscore" / "cryosparc" / f"{project}-{job}"
+
+
+def give_to_group(file: Path, like: Path) -> None:
+    """Give a file the group and the permissions that a folder has.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    like : Path
+        The folder.
+
+    Raises
+    ------
+    OSError
+        If the permissions cannot be set.
+    """
+    state = like.stat()
+    # Only a member of the group may give a file to it.
+    with suppress(PermissionError):
+        os.chown(file, -1, state.st_gid)
+    file.chmod(stat.S_IMODE(state.st_mode) & 0o666)
+
+
+def _is_seen(folder: Path, job: ExternalJob) -> bool:
+    """Whether a folder that the server makes appears here, and can be written in."""
+    if not (folder / FOLDER).is_dir() or not os.access(folder / FOLDER, os.W_OK):
+        return False
+    name = f"{FOLDER}/.seen-{secrets.token_hex(8)}"
+    job.files.mkdir(name)
+    if not (folder / name).is_dir():
+        return False
+    with suppress(OSError):
+        (folder / name).rmdir()
+    return True

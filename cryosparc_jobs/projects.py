@@ -1,0 +1,177 @@
+"""Finding the project, the exposures and the job that a user means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cryoscore_plugin.errors import InputError
+from cryosparc_jobs.client import Connection, asking
+from cryosparc_jobs.external_job import ACTIVE, ExternalJob
+from cryosparc_jobs.source import Source
+
+
+class Project:
+    """One project of a server.
+
+    Parameters
+    ----------
+    connection : Connection
+        The server.
+    uid : str
+        The project, such as `P3`.
+
+    Raises
+    ------
+    InputError
+        If there is no such project.
+    """
+
+    def __init__(self, connection: Connection, uid: str) -> None:
+        advice = "Check its number, and that you have access to it."
+        with asking(f"find the project {uid}", advice):
+            self._handle = connection.cs.find_project(uid)
+        self.uid = uid
+        self._connection = connection
+
+    def folder(self) -> Path:
+        """Where the server has the project; need not exist on this machine.
+
+        Raises
+        ------
+        InputError
+            If the server does not say.
+        """
+        with asking(f"tell the folder of {self.uid}"):
+            handle = self._handle
+            found = handle.dir if self._connection.is_v5 else handle.dir()
+        return Path(str(found))
+
+    def create_job(self, workspace: str, title: str, description: str) -> ExternalJob:
+        """Make an External job.
+
+        Parameters
+        ----------
+        workspace : str
+            The workspace, such as `W1`.
+        title, description : str
+            What its card shows.
+
+        Raises
+        ------
+        InputError
+            If there is no such workspace, or CryoSPARC refuses.
+        """
+        advice = "Check its number, and that you have access to it."
+        with asking(f"find the workspace {workspace} of {self.uid}", advice):
+            self._handle.find_workspace(workspace)
+        with asking(f"make a job in {self.uid} {workspace}"):
+            handle = self._handle.create_external_job(
+                workspace, title=title, desc=description
+            )
+        return ExternalJob(self._connection, handle)
+
+    def find_job(self, uid: str) -> ExternalJob:
+        """Find an External job.
+
+        Raises
+        ------
+        InputError
+            If there is none of this number, or it is of another kind.
+        """
+        try:
+            with asking(f"find the job {self.uid} {uid}", "Check its number."):
+                handle = self._handle.find_external_job(uid)
+        except TypeError as error:
+            msg = (
+                f"{uid} should be an External job, but is of another kind. Leave out "
+                "--job to make a new one."
+            )
+            raise InputError(msg) from error
+        return ExternalJob(self._connection, handle)
+
+    def find_idle_job(self, uid: str) -> ExternalJob:
+        """Find an External job that may be started.
+
+        Raises
+        ------
+        InputError
+            If it is running or completed, or there is none.
+        """
+        job = self.find_job(uid)
+        status = job.status()
+        if status in ACTIVE:
+            msg = (
+                f"{uid} should be at rest, but is {status}. Wait for it; if its "
+                "program has died, type: cryoscore cryosparc reset "
+                f"{self.uid} {uid}"
+            )
+            raise InputError(msg)
+        if status == "completed":
+            msg = (
+                f"{uid} is completed already, and CryoSPARC adds nothing to such a job. "
+                "Leave out --job to make a new one."
+            )
+            raise InputError(msg)
+        return job
+
+    def check_source(self, source: Source, slot: str) -> None:
+        """See that an output exists, and has micrographs.
+
+        Parameters
+        ----------
+        source : Source
+            The output.
+        slot : str
+            The slot that it must have.
+
+        Raises
+        ------
+        InputError
+            If it is not there, or lacks the slot.
+        """
+        with asking(f"find the job {self.uid} {source.job}", "Check its number."):
+            handle = self._handle.find_job(source.job)
+        outputs = self._outputs(handle)
+        if source.output not in outputs:
+            msg = (
+                f"{source.job} should have the output {source.output}, but has "
+                f"{', '.join(outputs) or 'none'}. Give one of these."
+            )
+            raise InputError(msg)
+        kind, slots = outputs[source.output]
+        if kind != "exposure" or slot not in slots:
+            msg = (
+                f"{source.job}:{source.output} should be exposures with {slot}, but "
+                f"holds {kind} with {', '.join(slots) or 'nothing'}. Give the exposures "
+                "of Patch Motion, Patch CTF or Curate."
+            )
+            raise InputError(msg)
+
+    def is_growing(self, job: str) -> bool:
+        """Whether a job may still add to its outputs.
+
+        Raises
+        ------
+        InputError
+            If the server does not say.
+        """
+        with asking(f"tell the status of {job}"):
+            status: str = self._handle.find_job(job).status
+        return status not in {"completed", "failed", "killed"}
+
+    def _outputs(self, handle: Any) -> dict[str, tuple[str, list[str]]]:  # noqa: ANN401
+        """Kind and slots of each output of a job."""
+        if self._connection.is_v5:
+            return {
+                name: (one.type, [result.name for result in one.results])
+                for name, one in handle.outputs.items()
+            }
+        results = handle.doc["output_results"]
+        return {
+            group["name"]: (
+                group["type"],
+                [one["name"] for one in results if one["group_name"] == group["name"]],
+            )
+            for group in handle.doc["output_result_groups"]
+        }

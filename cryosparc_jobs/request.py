@@ -1,0 +1,92 @@
+"""What a user asks a job to do: arguments and options of `denoise` and `watch`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cryosparc_jobs.source import Source
+
+Callback = TypeVar("Callback", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for, besides the settings.
+
+    Attributes
+    ----------
+    project, workspace : str
+        Where the job is, such as `P3` and `W1`.
+    source : Source
+        The raw micrographs.
+    job : str or None
+        An External job to go on with; None makes a new one.
+    picking_output : bool
+        Whether to write the second output, for pickers only.
+    scratch : Path or None
+        Folder for files that go through the server; None takes one in the cache.
+    """
+
+    project: str
+    workspace: str
+    source: Source
+    job: str | None = None
+    picking_output: bool = False
+    scratch: Path | None = None
+
+
+def request_options(callback: Callback) -> Callback:
+    """Add the arguments and options that say what to do; pass on one `request`.
+
+    Parameters
+    ----------
+    callback : Callback
+        Click callback that takes `request`, keyword-only. The command raises
+        `ConfigError` if the source is not written as JOB:OUTPUT.
+    """
+
+    @functools.wraps(callback)
+    def with_request(*args: object, **values: Any) -> object:  # noqa: ANN401  as click has it
+        request = Request(
+            project=values.pop("project"),
+            workspace=values.pop("workspace"),
+            source=Source.parsed(values.pop("source")),
+            job=values.pop("job"),
+            picking_output=values.pop("picking_output"),
+            scratch=values.pop("scratch"),
+        )
+        return callback(*args, request=request, **values)
+
+    decorated: Any = with_request
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]  # click.option keeps the callback
+
+
+_OPTIONS = (
+    click.argument("project"),
+    click.argument("workspace"),
+    click.argument("source"),
+    click.option(
+        "--job",
+        metavar="J51",
+        help="Go on with this External job: one that was stopped, or an empty one.",
+    ),
+    click.option(
+        "--picking-output",
+        is_flag=True,
+        help="Write a second output, for pickers that do not know denoised micrographs.",
+    ),
+    click.option(
+        "--scratch",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for files that go through the server, where the project directory "
+        "is not seen. Default: in ~/.cache.",
+    ),
+)

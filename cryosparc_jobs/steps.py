@@ -1,0 +1,217 @@
+"""The steps of a denoise job that follow its start: denoise, and finish.
+
+One run of `denoise` takes each of them once; `watch` denoises as long as new micrographs
+come.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cryoscore_plugin.batch.monitor import MicrographTask
+from cryoscore_plugin.batch.run import denoise_micrographs
+from cryoscore_plugin.errors import (
+    ConfigError,
+    CryoScoreError,
+    JobAbortedError,
+    MicrographError,
+)
+from cryoscore_plugin.settings import DenoiseSettings
+from cryosparc_jobs.exposures import OUTPUT, PICKING_OUTPUT, REJECTED_OUTPUT, Exposure
+from cryosparc_jobs.lifecycle import KillWatch
+from cryosparc_jobs.monitor import EventLogMonitor, Record
+from cryosparc_jobs.outputs import Work
+from cryosparc_jobs.plots import chosen, draw_before_and_after
+from cryosparc_jobs.provenance import FILE, as_bytes
+
+_ADVICE = (
+    'Next: connect {job}:{output} to a picker, switch on "Pick on denoised '
+    'micrographs", and extract from the same output, which takes the raw micrographs.'
+)
+_PICKING_ADVICE = (
+    " For a picker without that switch, connect {job}:{picking}; extract from "
+    "{job}:{output} all the same."
+)
+
+_LOOK = 5.0
+"""Seconds after which to ask again whether the job was killed, while files come."""
+
+
+def check_settings(settings: DenoiseSettings) -> None:
+    """Refuse what CryoSPARC would misread.
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+        How to denoise.
+
+    Raises
+    ------
+    ConfigError
+        If outputs would be on another grid than the raw micrographs.
+    """
+    if settings.write_binned:
+        msg = (
+            "write_binned should be off in a CryoSPARC job, but is on: raw and denoised "
+            "micrographs of one exposure must have one grid. Leave it out."
+        )
+        raise ConfigError(msg)
+
+
+def denoise_exposures(work: Work, exposures: Sequence[Exposure]) -> None:
+    """Denoise micrographs, and deliver each.
+
+    Parameters
+    ----------
+    work : Work
+        The job; its record is filled.
+    exposures : Sequence[Exposure]
+        The micrographs.
+
+    Raises
+    ------
+    CryoScoreError
+        If what concerns all micrographs cannot be used, or the job was killed.
+    """
+    by_output: dict[Path, Exposure] = {}
+    tasks = []
+    for exposure, source in _reachable(work, exposures):
+        output = work.place.denoised(exposure)
+        by_output[output] = exposure
+        tasks.append(
+            MicrographTask(source=source, output=output, pixel_size=exposure.pixel_size)
+        )
+    if not tasks:
+        return  # The engine would be loaded for nothing.
+    monitor = EventLogMonitor(work.job, work.place, by_output, work.record)
+    try:
+        denoise_micrographs(tasks, work.settings, monitor)
+    finally:
+        monitor.close()
+
+
+def _reachable(
+    work: Work, exposures: Sequence[Exposure]
+) -> list[tuple[Exposure, Path]]:
+    """Exposures with their files; why one has none is recorded."""
+    watch, asked = KillWatch(work.job), time.monotonic()
+    found = []
+    for exposure in exposures:
+        if time.monotonic() - asked > _LOOK:
+            asked = time.monotonic()
+            if watch.stopped():
+                msg = f"{work.job.uid} was stopped while its micrographs were fetched."
+                raise JobAbortedError(msg)
+        try:
+            _refuse_stack(exposure)
+            found.append((exposure, work.place.raw(exposure)))
+        except MicrographError as error:
+            work.record.reasons[exposure.uid] = str(error)
+            name = exposure.path.name
+            work.job.events.log(f"{name} failed: {error}", level="warning")
+            click.echo(f"{name} failed: {error}", err=True)
+    return found
+
+
+def _refuse_stack(exposure: Exposure) -> None:
+    if exposure.section:
+        msg = (
+            f"{exposure.path} should be the only image of its file, but is number "
+            f"{exposure.section + 1}. Import single micrographs."
+        )
+        raise MicrographError(msg)
+
+
+def finish(work: Work, facts: dict[str, Any]) -> None:
+    """Show some micrographs, store what the job was made with, and sum it up.
+
+    Parameters
+    ----------
+    work : Work
+        The job.
+    facts : dict[str, Any]
+        What it was made with.
+
+    Raises
+    ------
+    MicrographError
+        If all micrographs failed.
+    InputError
+        If the file with the facts cannot be stored.
+    """
+    record = work.record
+    _show(work)
+    ended = {
+        "engine": record.description,
+        "denoised": len(record.files),
+        "failed": {str(uid): why for uid, why in record.reasons.items()},
+        "seconds": {
+            str(uid): round(one.seconds, 2) for uid, one in record.results.items()
+        },
+    }
+    work.place.write(FILE, as_bytes(facts | ended))
+    total = len(record.files) + len(record.reasons)
+    if not record.files:
+        why = next(iter(record.reasons.values()), "There were none.")
+        msg = f"All {total} micrographs should be denoised, but none was: {why}"
+        raise MicrographError(msg)
+    summary = summary_of(record)
+    work.job.events.log(f"{summary} What it was made with: {work.job.uid}/{FILE}")
+    work.job.events.log(advice(work))
+    click.echo(f"{summary}\n{advice(work)}")
+
+
+def summary_of(record: Record) -> str:
+    """How many were done, as a sentence.
+
+    Parameters
+    ----------
+    record : Record
+        What became of them.
+    """
+    total = len(record.files) + len(record.reasons)
+    counts = Counter(one.status for one in record.results.values())
+    words = f"{len(record.files)} of {total} micrographs are denoised"
+    if counts["skipped"]:
+        words += f", {counts['skipped']} of them by an earlier run"
+    if record.reasons:
+        words += f"; {len(record.reasons)} failed, and are in {REJECTED_OUTPUT}"
+    return f"{words}."
+
+
+def advice(work: Work) -> str:
+    """What to do next, in the words of CryoSPARC's interface.
+
+    Parameters
+    ----------
+    work : Work
+        The job.
+    """
+    names = {"job": work.job.uid, "output": OUTPUT, "picking": PICKING_OUTPUT}
+    text = _ADVICE + (_PICKING_ADVICE if work.picking_output else "")
+    return text.format(**names)
+
+
+def _show(work: Work) -> None:
+    """Pictures are for looking: where there are none, the job says why and goes on."""
+    done = [work.record.results[uid] for uid in work.record.files]
+    if not done:
+        return
+    try:
+        with tempfile.TemporaryDirectory(prefix="cryoscore-") as folder:
+            for number, result in enumerate(chosen(done)):
+                picture = Path(folder) / f"micrograph_{number}.png"
+                draw_before_and_after(picture, result)
+                name = result.task.source.name
+                work.job.events.plot(picture, f"{name}: raw, denoised, power spectra")
+                if number == 0:
+                    work.job.events.show_on_card(picture, [OUTPUT])
+    except (CryoScoreError, OSError) as error:
+        work.job.events.log(f"No pictures: {error}", level="warning")

@@ -1,0 +1,147 @@
+"""A CryoSPARC site to run jobs in, and the commands as users type them.
+
+The client is the real one, of whichever version is installed. The server is ours.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import types
+from pathlib import Path
+
+# Before the client is imported: a request that fails is made again at once.
+os.environ["CRYOSPARC_COMMAND_RETRY_SECONDS"] = "0"
+
+import mrcfile
+import numpy as np
+import pytest
+from cryosparc.dataset import Dataset
+
+from cryoscore_plugin.cli import main
+from cryosparc_jobs import client
+
+MAJOR = int(importlib.import_module("cryosparc").__version__.split(".")[0])
+
+_HERE = Path(__file__).parent / "server"
+_package = types.ModuleType("cryosparc_test_server")
+_package.__path__ = [str(_HERE)]
+sys.modules["cryosparc_test_server"] = _package
+
+from cryosparc_test_server import site as _site
+
+SHAPE = (80, 96)
+COUNT = 3
+
+
+def micrograph_names(count):
+    return [f"J1/motioncorrected/{uid:021d}_mic_{uid}.mrc" for uid in uids(count)]
+
+
+def uids(count):
+    return list(range(1001, 1001 + count))
+
+
+def write_raw(path, seed, pixel_size=3.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).normal(10, 2, SHAPE).astype(np.float32)
+    with mrcfile.new(path, overwrite=True) as file:
+        file.set_data(pixels)
+        file.voxel_size = pixel_size
+
+
+def exposure_rows(count):
+    """What Patch CTF writes about its micrographs, as far as we look at it."""
+    fields = [
+        (f"{slot}/{name}", kind)
+        for slot in ("micrograph_blob", "mscope_params", "ctf")
+        for name, kind in _site.DTYPES[slot]
+    ]
+    rows = Dataset({"uid": np.array(uids(count), dtype="u8")}).add_fields(fields)
+    # Some versions of CryoSPARC write `>` before a path.
+    rows["micrograph_blob/path"] = [f">{name}" for name in micrograph_names(count)]
+    rows["micrograph_blob/shape"] = np.array([SHAPE] * count)
+    rows["micrograph_blob/psize_A"] = [3.0] * count
+    rows["micrograph_blob/format"] = ["MRC/2"] * count
+    rows["micrograph_blob/is_background_subtracted"] = [1] * count
+    rows["micrograph_blob/import_sig"] = [7 + i for i in range(count)]
+    rows["mscope_params/accel_kv"] = [300.0] * count
+    rows["ctf/df1_A"] = [10000.0 + i for i in range(count)]
+    return rows
+
+
+@pytest.fixture
+def make_site(tmp_path, monkeypatch):
+    """Make a site in which J1 has `count` micrographs, and log in to it."""
+    servers = []
+
+    def make(count=COUNT):
+        folder = tmp_path / "project"
+        folder.mkdir()
+        site = _site.Site(folder, "v5.0.3" if MAJOR >= 5 else "v4.7.1")
+        source = site.create("patch_ctf_estimation_multi")
+        for seed, name in enumerate(micrograph_names(count)):
+            write_raw(folder / name, seed)
+        slots = [_site.Slot(s, s) for s in ("micrograph_blob", "mscope_params", "ctf")]
+        output = _site.Output(
+            "exposure", "Micrographs", slots, data=exposure_rows(count)
+        )
+        source.outputs["exposures"] = output
+        site.set_status(source, "completed")
+        protocol = importlib.import_module(f"cryosparc_test_server.v{MAJOR}")
+        found, site.port = protocol.serve(site)
+        servers.extend(found)
+        site.url = f"http://127.0.0.1:{site.port}"
+        monkeypatch.setenv("CRYOSPARC_BASE_URL", site.url)
+        return site
+
+    for name in list(os.environ):
+        if name.startswith("CRYOSPARC_") and name != "CRYOSPARC_COMMAND_RETRY_SECONDS":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CRYOSPARC_EMAIL", "ali@example.com")
+    monkeypatch.setenv("CRYOSPARC_PASSWORD", "not-for-logs")
+    monkeypatch.setenv("CRYOSPARC_LICENSE_ID", "12345678-1234-1234-1234-123456789abc")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(client, "PAUSE", 0.0)
+    monkeypatch.chdir(tmp_path)
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def site(make_site):
+    """A site with three micrographs."""
+    return make_site()
+
+
+@pytest.fixture
+def shell(capsys):
+    """Type words after `cryoscore cryosparc`; get exit code, stdout and stderr."""
+
+    def run(*words):
+        code = main(["cryosparc", *map(str, words)])
+        captured = capsys.readouterr()
+        return types.SimpleNamespace(code=code, out=captured.out, err=captured.err)
+
+    return run
+
+
+@pytest.fixture
+def denoise(shell, tiny_checkpoint):
+    """`cryoscore cryosparc denoise` of J1:exposures with a tiny model."""
+
+    def run(*words, source="J1:exposures"):
+        fixed = ("P1", "W1", source, "--model", tiny_checkpoint, "--device", "cpu")
+        return shell("denoise", *fixed, *words)
+
+    return run
+
+
+@pytest.fixture
+def Fault():  # noqa: N802  a class
+    """What can go wrong at the server."""
+    return _site.Fault
