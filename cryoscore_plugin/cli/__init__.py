@@ -18,12 +18,14 @@ from cryoscore_plugin import __version__
 from cryoscore_plugin.cli.exits import run_command, verbose_option
 
 COMMANDS = {
+    "batch": "Denoise a project folder: resumes, shares the work, watches.",
     "benchmark": "Measure seconds, memory and throughput; compare with Topaz.",
     "demo": "Denoise a simulated project, and compare with the truth.",
     "denoise": "Denoise micrographs: files, folders, patterns or a table.",
     "doctor": "Say what is installed, what is missing, and what to do about it.",
     "evaluate": "Judge picks, denoised images and maps; compare methods.",
     "models": "List, show and verify the models.",
+    "simulate": "Make micrographs of known truth from atomic models.",
     "train": "Make a checkpoint from a recipe and atomic models.",
 }
 """Module in this folder, and attribute in it, by name; and one line about it."""

@@ -11,7 +11,7 @@ import click
 
 from cryoscore_plugin.errors import ConfigError, InputError
 
-Row = dict[str, str | int | float]
+Row = dict[str, str | float]
 """Figures by name; all rows of a table have the same names."""
 
 MICROGRAPH = "micrograph"
@@ -121,6 +121,6 @@ def read_column(path: Path, column: str) -> dict[str, float]:
         raise InputError(msg) from error
 
 
-def _word(x: str | int | float) -> str:
+def _word(x: object) -> str:
     """A figure as the screen shows it."""
     return f"{x:.4g}" if isinstance(x, float) else str(x)

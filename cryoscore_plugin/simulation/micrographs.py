@@ -27,6 +27,7 @@ from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.simulation.background import Canvas, Layer, random_background
 from cryoscore_plugin.simulation.radiation_damage import damage_envelope
 from cryoscore_plugin.simulation.specimen import (
+    Pose,
     ViewBank,
     add_views,
     fragment,
@@ -101,7 +102,10 @@ class SimulatedMicrograph:
     background : Image
         What the rest contributes, relative to the mean, in electrons per pixel.
     centers_yx : CentersYX
-        Centres of the particles inside the image, in px.
+        Pixels of the particles inside the image; their centres are displaced from
+        there by the shifts of their poses.
+    poses : list[Pose]
+        Of each of them.
     optics : Optics
         How it was taken.
     pixel_size : float
@@ -112,6 +116,7 @@ class SimulatedMicrograph:
     clean: Image
     background: Image
     centers_yx: CentersYX
+    poses: list[Pose]
     optics: Optics
     pixel_size: float
 
@@ -213,7 +218,7 @@ def simulate_micrograph(
     centers = random_centers(
         canvas_shape, count=count, distance=scene.separation * bank.diameter, rng=rng
     )
-    add_views(phase, centers, bank.views, rng=rng)
+    chosen = add_views(phase, centers, bank.views, rng=rng)
     debris = debris_views(models, pixel_size=pixel_size, voltage=voltage, rng=rng)
     canvas = Canvas(
         shape=canvas_shape, pixel_size=pixel_size, voltage=voltage, debris=debris
@@ -237,6 +242,7 @@ def simulate_micrograph(
         clean=clean[inner],
         background=structure[inner],
         centers_yx=np.floor(kept[inside]),
+        poses=[bank.poses[chosen[number]] for number in np.flatnonzero(inside)],
         optics=optics,
         pixel_size=pixel_size,
     )

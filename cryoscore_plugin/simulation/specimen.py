@@ -18,6 +18,22 @@ from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.projection import projected_potential
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pose:
+    """How a particle lies in an image.
+
+    Attributes
+    ----------
+    rotation : Rotation
+        Turns the model's coordinates `(x, y, z)`; the beam is along z.
+    shift_yx : tuple[float, float]
+        Displacement of its centre, in px.
+    """
+
+    rotation: Rotation
+    shift_yx: tuple[float, float]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ViewBank:
     """Phase images of one particle in random orientations.
@@ -31,11 +47,14 @@ class ViewBank:
     views : list[View]
         Square, one size, in rad; the particle's centre is within half a px of
         the middle.
+    poses : list[Pose]
+        Of each view.
     """
 
     name: str
     diameter: float
     views: list[View]
+    poses: list[Pose]
 
 
 def random_views(
@@ -64,18 +83,30 @@ def random_views(
     reach = float(np.linalg.norm(model.positions_xyz, axis=1).max()) + 10.0
     size = 2 * int(np.ceil(reach / pixel_size)) + 2
     phase = np.float32(interaction_constant(voltage))
+    poses = [
+        Pose(
+            rotation=Rotation.random(rng=rng),
+            shift_yx=tuple(rng.uniform(-0.5, 0.5, 2).tolist()),
+        )
+        for _ in range(count)
+    ]
     views = [
         phase
         * projected_potential(
             model,
-            Rotation.random(rng=rng),
+            pose.rotation,
             size=size,
             pixel_size=pixel_size,
-            shift_yx=tuple(rng.uniform(-0.5, 0.5, 2)),
+            shift_yx=pose.shift_yx,
         )
-        for _ in range(count)
+        for pose in poses
     ]
-    return ViewBank(name=model.name, diameter=model.diameter / pixel_size, views=views)
+    return ViewBank(
+        name=model.name,
+        diameter=model.diameter / pixel_size,
+        views=views,
+        poses=poses,
+    )
 
 
 def fragment(
@@ -124,13 +155,22 @@ def add_views(
     views: Sequence[View],
     *,
     rng: np.random.Generator,
-) -> None:
-    """Add a random view at each centre, in place; views wrap around the borders."""
+) -> list[int]:
+    """Add a random view at each centre, in place; views wrap around the borders.
+
+    Returns
+    -------
+    chosen : list[int]
+        Number of the view at each centre.
+    """
     h, w = phase.shape
+    chosen = []
     for y, x in np.floor(centers_yx).astype(int):
-        view = views[int(rng.integers(len(views)))]
+        chosen.append(int(rng.integers(len(views))))
+        view = views[chosen[-1]]
         half, size = len(view) // 2, len(view)
         rows = (np.arange(size) + y - half) % h
         columns = (np.arange(size) + x - half) % w
         # Not +=: where a view is larger than the image it meets itself.
         np.add.at(phase, np.ix_(rows, columns), view)
+    return chosen

@@ -1,0 +1,145 @@
+"""`cryoscore simulate`: micrographs of known truth, from atomic models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cryoscore_plugin.cli.exits import verbose_option
+
+MICROMETRE = 1e4
+"""In Å."""
+
+VIEWS = 200
+"""Orientations in a micrograph: about as many as it has particles."""
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(short_help="Make micrographs of known truth from atomic models.")
+@click.argument(
+    "models",
+    metavar="MODEL...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="New or empty folder.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Number of micrographs.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=128),
+    default=1024,
+    show_default=True,
+    help="Side of a micrograph in px.",
+)
+@click.option(
+    "--pixel-size", type=POSITIVE, default=1.5, show_default=True, help="In Å/px."
+)
+@click.option("--dose", type=POSITIVE, default=40.0, show_default=True, help="In e/Å².")
+@click.option(
+    "--defocus",
+    type=(POSITIVE, POSITIVE),
+    default=(0.8, 2.5),
+    show_default=True,
+    help="Smallest and largest defocus in µm.",
+)
+@click.option(
+    "--voltage", type=POSITIVE, default=300.0, show_default=True, help="In kV."
+)
+@click.option(
+    "--b-factor",
+    type=click.FloatRange(min=0),
+    default=80.0,
+    show_default=True,
+    help="Of the envelope, in Å².",
+)
+@click.option(
+    "--occupancy",
+    type=click.FloatRange(min=0, max=0.6),
+    default=0.25,
+    show_default=True,
+    help="Part of the area that particles cover.",
+)
+@click.option(
+    "--background",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Strength of carbon, ice, contamination and debris; 0 for none.",
+)
+@click.option(
+    "--halves/--no-halves",
+    default=False,
+    show_default=True,
+    help="Also write each micrograph in two halves with independent noise.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Another number gives other micrographs.",
+)
+@verbose_option
+def simulate(  # noqa: PLR0913  one argument for each option
+    *,
+    models: tuple[Path, ...],
+    output: Path,
+    count: int,
+    size: int,
+    pixel_size: float,
+    dose: float,
+    defocus: tuple[float, float],
+    voltage: float,
+    b_factor: float,
+    occupancy: float,
+    background: float,
+    halves: bool,
+    seed: int,
+) -> None:
+    """Simulate micrographs, and write the truth about them.
+
+    MODEL is an atomic model (.pdb, .cif, also .gz, or .npz); each micrograph shows one
+    of them. DIR can be used as a RELION project: micrographs.star has the defocus of
+    each micrograph, Truth/particles.star the place and the angles of each particle, and
+    Truth/ an image of what the particles alone contribute.
+    """
+    # Not at the top: they need torch, and `cryoscore --help` answers at once.
+    from cryoscore_plugin.density.atomic_model import read_atomic_model  # noqa: PLC0415
+    from cryoscore_plugin.simulation.dataset import (  # noqa: PLC0415
+        DatasetSettings,
+        write_dataset,
+    )
+    from cryoscore_plugin.simulation.micrographs import (  # noqa: PLC0415
+        Exposure,
+        SceneSettings,
+    )
+
+    settings = DatasetSettings(
+        count=count,
+        exposure=Exposure(shape=(size, size), pixel_size=pixel_size, dose=dose),
+        scene=SceneSettings(occupancy=occupancy, background=background, views=VIEWS),
+        defocus=(min(defocus) * MICROMETRE, max(defocus) * MICROMETRE),
+        voltage=voltage,
+        b_factor=b_factor,
+        halves=halves,
+        seed=seed,
+    )
+    particles = [read_atomic_model(path) for path in models]
+    for done, name in enumerate(write_dataset(output, particles, settings), start=1):
+        click.echo(f"{done}/{count}  {name}.mrc")

@@ -1,0 +1,153 @@
+"""`cryoscore simulate` writes micrographs, and the truth that RELION can use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import starfile
+
+from cryoscore_plugin.density.shapes import random_shape
+from cryoscore_plugin.evaluation.resolution import fourier_shell_correlation
+from cryoscore_plugin.mrc import read_micrograph, read_volume
+from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
+
+SMALL = ("--count", 1, "--size", 128, "--pixel-size", 4)
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A particle without symmetry, as a table of carbon atoms."""
+    monkeypatch.chdir(tmp_path)
+    shape = random_shape(np.random.default_rng(11))
+    numbers = np.full(len(shape.positions_xyz), 6, dtype=np.uint8)
+    np.savez("shape.npz", xyz=shape.positions_xyz, Z=numbers)
+    return Path("shape.npz")
+
+
+@pytest.fixture
+def simulate(shell, model):
+    """Run it with the model; give the folder."""
+
+    def run(folder: str, *words: object) -> Path:
+        answer = shell("simulate", model, "--output", folder, *words)
+        assert answer.code == 0, answer.err
+        return Path(folder)
+
+    return run
+
+
+def pixels(folder: Path, name: str = "Micrographs/mic_0001.mrc") -> np.ndarray:
+    return read_micrograph(folder / name).pixels
+
+
+@pytest.mark.slow
+def test_defaults_make_five_micrographs(simulate):
+    folder = simulate("out")
+    table = starfile.read(folder / "micrographs.star")
+    names = table["micrographs"]["rlnMicrographName"]
+    assert list(names) == [f"Micrographs/mic_{i:04d}.mrc" for i in range(1, 6)]
+    for name in names:
+        image = read_micrograph(folder / name)
+        assert image.pixels.shape == (1024, 1024)
+        assert image.pixel_size == pytest.approx(1.5)
+    defocus = table["micrographs"]["rlnDefocusV"]
+    assert defocus.between(8000, 25000).all()
+    assert defocus.nunique() == 5
+    assert not list(folder.rglob("*_EVN.mrc"))
+
+
+def test_truth_is_where_the_table_says(simulate):
+    folder = simulate("out", *SMALL, "--occupancy", 0.1)
+    particles = starfile.read(folder / "Truth/particles.star")["particles"]
+    power = pixels(folder, "Truth/mic_0001.mrc") ** 2
+    y, x = np.indices(power.shape)
+    away = np.min(
+        [
+            np.hypot(x - row.rlnCoordinateX, y - row.rlnCoordinateY)
+            for row in particles.itertuples()
+        ],
+        axis=0,
+    )
+    assert power[away < 10].mean() > 5 * power[away > 40].mean()
+
+
+def test_same_seed_gives_the_same_and_another_one_does_not(simulate):
+    first, second = simulate("a", *SMALL), simulate("b", *SMALL)
+    np.testing.assert_array_equal(pixels(first), pixels(second))
+    assert (pixels(simulate("c", *SMALL, "--seed", 2)) != pixels(first)).any()
+
+
+def test_halves_are_independent_and_add_up(simulate):
+    folder = simulate("out", *SMALL, "--halves", "--background", 0, "--dose", 100)
+    even = pixels(folder, "Micrographs/mic_0001_EVN.mrc")
+    odd = pixels(folder, "Micrographs/mic_0001_ODD.mrc")
+    np.testing.assert_array_equal(even + odd, pixels(folder))
+    truth = pixels(folder, "Truth/mic_0001.mrc") / 2
+    noise = [half - truth - (half - truth).mean() for half in (even, odd)]
+    correlation = np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]
+    assert abs(correlation) < 4 / 128  # four standard errors
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--defocus", 3, 3),
+        ("--voltage", 200),
+        ("--b-factor", 300),
+        ("--occupancy", 0.5),
+        ("--background", 0),
+    ],
+)
+def test_every_option_changes_the_picture(simulate, words):
+    usual, other = simulate("a", *SMALL), simulate("b", *SMALL, *words)
+    assert (pixels(usual) != pixels(other)).any()
+
+
+def test_dose_and_sampling_set_the_electrons(simulate):
+    folder = simulate("out", *SMALL, "--dose", 10, "--background", 0)
+    expected = 10 * 4**2 * QUANTUM_EFFICIENCY
+    assert pixels(folder).mean() == pytest.approx(expected, rel=0.01)
+
+
+def test_folder_with_files_is_left_alone(shell, model):
+    answer = shell("simulate", model, "--output", ".", *SMALL)
+    assert answer.code == 1
+    assert "should be a new or empty folder, but holds files" in answer.err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("relion_reconstruct") is None, reason="RELION is not installed"
+)
+def test_relion_reconstructs_the_particle_from_the_truth(simulate, model):
+    """Places, angles, defocus and contrast are right: else there is no particle."""
+    folder = simulate(
+        *("out", "--count", 2, "--size", 512, "--pixel-size", 4, "--dose", 300),
+        *("--background", 0, "--occupancy", 0.4),
+    )
+    extract = (
+        "relion_preprocess --i micrographs.star --part_dir Extract/ --extract "
+        "--reextract_data_star Truth/particles.star --part_star particles.star "
+        "--extract_size 72 --norm --bg_radius 30 --invert_contrast"
+    )
+    reconstruct = "relion_reconstruct --i particles.star --o map.mrc --ctf"
+    for command in (extract, reconstruct):
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    found, voxel_size = read_volume(folder / "map.mrc")
+    atoms = np.load(model)["xyz"]
+    atoms = atoms - atoms.mean(0)
+    edges = (np.arange(73) - 36.5) * voxel_size  # voxel 36 is the centre
+    true, _ = np.histogramdd(atoms[:, ::-1], bins=[edges] * 3)
+
+    def resolution(truth: np.ndarray) -> float:
+        curve = fourier_shell_correlation(
+            found, truth.astype(np.float32), voxel_size=voxel_size
+        )
+        return curve.resolution(0.5)
+
+    assert resolution(true) < 25
+    assert resolution(true[:, :, ::-1]) > 1.3 * resolution(true)
