@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
 from relion_wrappers.optics import pixel_sizes
+from relion_wrappers.project import post_job_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,13 +172,19 @@ class StarTable:
         micrographs = read_micrographs(path)
         paths = _located(micrographs, root)
         return [
-            TableRow(path=found, pixel_size=pixel_size)
-            for found, pixel_size in zip(paths, micrographs.pixel_sizes, strict=True)
+            TableRow(path=found, pixel_size=pixel_size, below=_place_below(name))
+            for found, pixel_size, name in zip(
+                paths, micrographs.pixel_sizes, micrographs.names, strict=True
+            )
         ]
 
     @staticmethod
     def write_denoised(
-        source: Path, target: Path, outputs: Mapping[Path, Path]
+        source: Path,
+        target: Path,
+        outputs: Mapping[Path, Path],
+        *,
+        root: Path | None = None,
     ) -> None:
         """Write a STAR file again with the names of the denoised micrographs.
 
@@ -189,7 +196,10 @@ class StarTable:
             The file to write.
         outputs : Mapping[Path, Path]
             Denoised micrograph by the path that `read` gave. Rows without one are
-            left out; a name is relative to the current folder if it lies below it.
+            left out.
+        root : Path or None
+            Folder from which the files name micrographs, as for `read`; None writes
+            names from the current folder. A file elsewhere gets an absolute name.
 
         Raises
         ------
@@ -200,9 +210,9 @@ class StarTable:
 
         micrographs = read_micrographs(source)
         denoised = {
-            name: _name_from_here(outputs[path])
+            name: _name_from(root or Path.cwd(), outputs[path])
             for name, path in zip(
-                micrographs.names, _located(micrographs, None), strict=True
+                micrographs.names, _located(micrographs, root), strict=True
             )
             if path in outputs
         }
@@ -262,9 +272,15 @@ def _located(micrographs: MicrographsStar, root: Path | None) -> list[Path]:
     return found
 
 
-def _name_from_here(path: Path) -> str:
+def _place_below(name: str) -> Path | None:
+    """The post-job name, by which RELION finds what belongs to a micrograph."""
+    place = PurePosixPath(post_job_name(name).lstrip("/"))
+    return None if not place.name or ".." in place.parts else Path(place)
+
+
+def _name_from(root: Path, path: Path) -> str:
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links
-    here = Path.cwd()
-    return str(
-        absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
-    )
+    start = Path(os.path.abspath(root))  # noqa: PTH100  as above
+    if not absolute.is_relative_to(start):
+        return str(absolute)
+    return str(absolute.relative_to(start))

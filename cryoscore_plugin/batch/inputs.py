@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -34,10 +34,14 @@ class TableRow:
         The file, found from the current folder; it need not exist.
     pixel_size : float or None
         In Å/px; None where the table does not say.
+    below : Path or None
+        Its place below a folder of outputs, where the program that wrote the table
+        has a rule for it.
     """
 
     path: Path
     pixel_size: float | None = None
+    below: Path | None = field(default=None, compare=False)
 
 
 @runtime_checkable  # The shape checks of the tests look at arguments.
@@ -49,11 +53,31 @@ class MicrographTable(Protocol):
         ...
 
     def write_denoised(
-        self, source: Path, target: Path, outputs: Mapping[Path, Path]
+        self,
+        source: Path,
+        target: Path,
+        outputs: Mapping[Path, Path],
+        *,
+        root: Path | None = None,
     ) -> None:
         """Write a table again, with the output of each micrograph in its place.
 
         `outputs` is keyed by the path that `read` gave; other rows are left out.
+        Names in the table begin at `root`, or at the current folder.
+        """
+        ...
+
+
+@runtime_checkable  # As above.
+class TableMaker(Protocol):
+    """A format of tables that can be written without one to start from."""
+
+    def write_list(
+        self, target: Path, outputs: Mapping[Path, Path], *, root: Path
+    ) -> None:
+        """Write a table of denoised micrographs, keyed by their inputs.
+
+        Names in the table begin at `root`.
         """
         ...
 

@@ -46,6 +46,8 @@ class MicrographResult:
         Time spent on it, in s.
     message : str
         Why it failed, in one sentence for the user; empty if it did not.
+    passing : bool
+        Whether it failed for a reason that may pass by itself, such as a full disk.
     warnings : tuple[str, ...]
         What the user should know although it did not fail.
     quality : dict[str, float]
@@ -57,6 +59,7 @@ class MicrographResult:
     status: Literal["denoised", "skipped", "failed"]
     seconds: float = 0.0
     message: str = ""
+    passing: bool = False
     warnings: tuple[str, ...] = ()
     quality: dict[str, float] = field(default_factory=dict)
 
@@ -73,4 +76,13 @@ class JobMonitor(Protocol):
 
     def abort_requested(self) -> bool:
         """Asked before each micrograph."""
+        ...
+
+
+@runtime_checkable  # As above.
+class Gate(Protocol):
+    """Asked before each micrograph whether this process is to work on it."""
+
+    def take(self, task: MicrographTask) -> bool:
+        """Whether to work on it; a result is reported for each that was taken."""
         ...

@@ -55,6 +55,46 @@ def plan_outputs(
     return tasks
 
 
+def mirror_outputs(
+    found: Sequence[FoundMicrograph], output: Path
+) -> list[MicrographTask]:
+    """Give each micrograph of a project its place below the output folder.
+
+    An output keeps the folders and the name of its input, and has `.mrc` (a stack
+    `.mrcs`) at its end. Where `x.mrc` and `x.tif` lie in one folder, the latter
+    becomes `x.tif.mrc`.
+
+    Parameters
+    ----------
+    found : Sequence[FoundMicrograph]
+        All micrographs of the project, also those that are left out of a run.
+    output : Path
+        Folder of the outputs; need not exist.
+
+    Raises
+    ------
+    InputError
+        If an input would be overwritten, two inputs would have one output, or an
+        output would lie in the same folder as raw micrographs.
+    """
+    names = _distinct([one.below for one in found])
+    owners: dict[Path, Path] = {}
+    for one, name in zip(found, names, strict=True):
+        other = owners.setdefault(name, one.path)
+        if other != one.path:
+            msg = (
+                f"{other} and {one.path} would both become {output / name}. Rename "
+                "one of them, or leave it out of the project."
+            )
+            raise InputError(msg)
+    tasks = [
+        MicrographTask(source=one.path, output=output / name, pixel_size=one.pixel_size)
+        for one, name in zip(found, names, strict=True)
+    ]
+    _refuse_overwriting(tasks)
+    return tasks
+
+
 def _output_name(below: Path) -> Path:
     """The name of an output below its folder."""
     plain = below.with_suffix("") if below.suffix.lower() in PACKED_SUFFIXES else below

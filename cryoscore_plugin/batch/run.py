@@ -21,11 +21,17 @@ from dataclasses import replace
 from typing import TypeVar
 
 from cryoscore_plugin.batch.measured import measured_in
-from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
+from cryoscore_plugin.batch.monitor import (
+    Gate,
+    JobMonitor,
+    MicrographResult,
+    MicrographTask,
+)
 from cryoscore_plugin.batch.steps import (
     Prepared,
     denoise_stack,
     failure_sentence,
+    may_pass,
     prepare,
     save,
 )
@@ -48,7 +54,12 @@ Outcome = TypeVar("Outcome")
 
 
 def denoise_micrographs(
-    tasks: Sequence[MicrographTask], settings: DenoiseSettings, monitor: JobMonitor
+    tasks: Sequence[MicrographTask],
+    settings: DenoiseSettings,
+    monitor: JobMonitor,
+    *,
+    gate: Gate | None = None,
+    denoisers: Sequence[Denoiser] = (),
 ) -> list[MicrographResult]:
     """Denoise micrographs from files to files.
 
@@ -64,11 +75,15 @@ def denoise_micrographs(
     monitor : JobMonitor
         Is told of each result, in the order of completion and never twice at a
         time; with several devices from other threads, too. May ask to stop.
+    gate : Gate or None
+        Says before each task whether it is ours; None takes all.
+    denoisers : Sequence[Denoiser]
+        One for each device, from `load_denoisers`; loaded now if there are none.
 
     Returns
     -------
     results : list[MicrographResult]
-        One for each task, in the order of the tasks.
+        One for each task that was taken, in the order of the tasks.
 
     Raises
     ------
@@ -78,9 +93,9 @@ def denoise_micrographs(
         If a setting, the model or a device cannot be used.
     """
     remove_leftovers(task.output for task in tasks)
-    denoisers = load_denoisers(settings)
+    denoisers = denoisers or load_denoisers(settings)
     monitor.on_start(_description(denoisers), total=len(tasks))
-    run = _Run(tasks, settings, monitor)
+    run = _Run(tasks, settings, monitor, gate)
     first, *others = denoisers
     with ThreadPoolExecutor(max(1, len(others))) as threads:
         elsewhere = [threads.submit(_work, denoiser, run) for denoiser in others]
@@ -103,11 +118,13 @@ class _Run:
         tasks: Sequence[MicrographTask],
         settings: DenoiseSettings,
         monitor: JobMonitor,
+        gate: Gate | None,
     ) -> None:
         self.settings = settings
         self.stopped = False
         self._aborted = False
         self._monitor = monitor
+        self._gate = gate
         self._tasks = tasks
         self._waiting = iter(tasks)
         self._done = 0
@@ -119,7 +136,10 @@ class _Run:
         with self._lock:
             if not self.stopped and self._monitor.abort_requested():
                 self.stopped = self._aborted = True
-            return None if self.stopped else next(self._waiting, None)
+            for task in () if self.stopped else self._waiting:
+                if self._gate is None or self._gate.take(task):
+                    return task
+            return None
 
     def report(self, result: MicrographResult, *, since: float) -> None:
         """Take a result, and tell the monitor."""
@@ -138,7 +158,7 @@ class _Run:
                 "from there."
             )
             raise JobAbortedError(msg)
-        return [self._results[task] for task in self._tasks]
+        return [self._results[task] for task in self._tasks if task in self._results]
 
 
 def _work(denoiser: Denoiser, run: _Run) -> None:
@@ -216,7 +236,10 @@ def _attempt(
     except Exception as error:  # One must not stop the others.
         logger.debug("%s failed", task.source, exc_info=True)
         return MicrographResult(
-            task=task, status="failed", message=failure_sentence(task, error)
+            task=task,
+            status="failed",
+            message=failure_sentence(task, error),
+            passing=may_pass(error),
         )
 
 

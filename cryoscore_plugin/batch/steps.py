@@ -212,6 +212,21 @@ def failure_sentence(task: MicrographTask, error: Exception) -> str:
     )
 
 
+def may_pass(error: Exception) -> bool:
+    """Whether the cause of a failure may pass by itself: of files, not of contents.
+
+    Parameters
+    ----------
+    error : Exception
+        What was raised.
+    """
+    # gzip says that contents are bad with an OSError, too; that one has no number.
+    return any(
+        isinstance(one, OSError) and one.errno is not None
+        for one in (error, error.__cause__)
+    )
+
+
 def _refuse_full_disk(
     output: Path, header: MrcHeader, settings: DenoiseSettings
 ) -> None:
@@ -222,7 +237,8 @@ def _refuse_full_disk(
     free = shutil.disk_usage(output.parent).free
     if free < needed:
         sizes = f" ({needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free)"
-        raise MicrographError(_disk_is_full(output, sizes))
+        full = OSError(errno.ENOSPC, "the disk is full")
+        raise MicrographError(_disk_is_full(output, sizes)) from full
 
 
 def _disk_is_full(output: Path, sizes: str) -> str:

@@ -250,7 +250,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(raw, denoise, tiny_chec
     killed = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
     assert killed.returncode == -signal.SIGKILL
     first, second = names()
-    assert re.fullmatch(r"\.b\.mrc\.\d+\.part", first)
+    assert re.fullmatch(r"\.b\.mrc\.\d+@.+\.part", first)
     assert second == "a.mrc"
     answer = denoise(raw, *one)
     assert answer.code == 0

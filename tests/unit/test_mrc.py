@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -323,9 +325,23 @@ def test_failed_writing_leaves_no_file(tmp_path):
 def test_leftovers_of_a_killed_run_are_removed(tmp_path):
     program = "import os; print(os.getpid())"
     dead = int(subprocess.check_output([sys.executable, "-c", program]))
-    leftover = tmp_path / f".x.mrc.{dead}.part"
-    others = [tmp_path / f".y.mrc.{dead}.part", tmp_path / ".x.mrc.1.part"]
+    here = socket.gethostname()
+    leftover = tmp_path / f".x.mrc.{dead}@{here}.part"
+    others = [
+        tmp_path / f".y.mrc.{dead}@{here}.part",
+        tmp_path / f".x.mrc.1@{here}.part",
+    ]
     for path in (leftover, *others):
         path.write_bytes(b"half")
     remove_leftovers([tmp_path / "x.mrc", tmp_path / "nowhere" / "z.mrc"])
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_leftover_of_another_computer_is_kept_for_a_day(tmp_path):
+    path = tmp_path / ".x.mrc.999999999@elsewhere.part"
+    path.write_bytes(b"half")
+    remove_leftovers([tmp_path / "x.mrc"])
+    assert path.exists()
+    os.utime(path, (0, 0))
+    remove_leftovers([tmp_path / "x.mrc"])
+    assert not path.exists()

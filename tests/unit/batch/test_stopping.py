@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -31,7 +32,9 @@ def test_leftover_of_a_killed_run_is_removed(tasks, denoise):
     dead = subprocess.run([sys.executable, "-c", ""], check=True)
     assert dead.returncode == 0
     denoise(tasks[:1])
-    leftover = tasks[0].output.with_name(".m1.mrc.999999999.part")
+    leftover = tasks[0].output.with_name(
+        f".m1.mrc.999999999@{socket.gethostname()}.part"
+    )
     leftover.write_bytes(b"half")
     denoise(tasks)
     assert files_of(leftover.parent) == [f"m{number}.mrc" for number in range(4)]

@@ -1,0 +1,255 @@
+"""`cryoscore batch`: a project folder in, a folder of denoised micrographs out."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cryoscore_plugin.batch.local import LocalEngine
+from cryoscore_plugin.batch.model import read_model_facts
+from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
+from cryoscore_plugin.batch.resume import WorkList
+from cryoscore_plugin.batch.selection import Selection, Shard
+from cryoscore_plugin.batch.session import (
+    BatchPlan,
+    BatchRequest,
+    make_output_folder,
+    plan_batch,
+    run_batch,
+    sorted_tasks,
+    write_tables,
+)
+from cryoscore_plugin.batch.watch import Pace, watch
+from cryoscore_plugin.batch.work import Engine
+from cryoscore_plugin.cli.batch_options import batch_options
+from cryoscore_plugin.cli.exits import FAILED, verbose_option
+from cryoscore_plugin.cli.options import settings_options
+from cryoscore_plugin.cli.progress import ShellMonitor, duration
+from cryoscore_plugin.settings import DenoiseSettings
+
+DEFAULT_OUTPUT = "cryoscore"
+"""Name of the folder of outputs, in the project folder."""
+
+_SHOWN = 5
+"""How many lines of a plan a dry run shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choices:
+    """The options of the command but the settings, as click gives them."""
+
+    project: Path
+    output: Path | None
+    in_mics: Path | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    limit: int | None
+    shard: str | None
+    dry_run: bool
+    retry_failed: bool
+    watch: bool
+    watch_interval: float
+    idle_limit: float | None
+
+
+@click.command()
+@batch_options
+@settings_options(DenoiseSettings)
+@verbose_option
+@click.pass_context
+def batch(
+    context: click.Context,
+    /,
+    *,
+    settings: DenoiseSettings,
+    **given: Any,  # noqa: ANN401  as click gives them
+) -> None:
+    """Denoise the micrographs of a project.
+
+    PROJECT is the folder of a RELION or Warp project, any folder of micrographs, or a
+    table. The results go to one folder, by default `cryoscore` in the project, with the
+    sub-folders of the project, a table to import, and a ledger. What is finished is not
+    done again, whoever did it: the same command goes on where it was stopped, and runs
+    on several computers at once share the work.
+
+    Pick particles on the results, and extract them from the raw micrographs.
+    """
+    choices = _Choices(**given)
+    request = _request(context, choices, settings)
+    if choices.watch:
+        failed = _watch(request, choices)
+    else:
+        plan = plan_batch(request)
+        click.echo(plan.project.description)
+        if choices.dry_run:
+            _show(request, plan)
+            return
+        make_output_folder(request.output)
+        failed = _run_once(request, plan)
+    if failed:
+        context.exit(FAILED)
+
+
+def _request(
+    context: click.Context, choices: _Choices, settings: DenoiseSettings
+) -> BatchRequest:
+    inside = choices.project if choices.project.is_dir() else Path()
+    return BatchRequest(
+        project=choices.project,
+        output=choices.output or inside / DEFAULT_OUTPUT,
+        settings=settings,
+        model=read_model_facts(settings.model),
+        table=choices.in_mics,
+        selection=Selection(
+            include=choices.include,
+            exclude=choices.exclude,
+            shard=None if choices.shard is None else Shard.parse(choices.shard),
+            limit=choices.limit,
+        ),
+        retry_failed=choices.retry_failed,
+        command=command_again(context),
+    )
+
+
+def command_again(context: click.Context) -> str:
+    """The command as the user would type it again.
+
+    Parameters
+    ----------
+    context : click.Context
+        Of the command that runs.
+    """
+    words = ["cryoscore", str(context.info_name)]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        value = context.params.get(name)
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif value is False:
+            words.append(parameter.secondary_opts[0])
+        elif value is True:
+            words.append(_longest(parameter.opts))
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [_longest(parameter.opts), str(one)]
+    return shlex.join(words)
+
+
+def _longest(options: Sequence[str]) -> str:
+    return max(options, key=len)
+
+
+def _run_once(request: BatchRequest, plan: BatchPlan) -> bool:
+    """Denoise what there is; return whether something failed."""
+    began = time.monotonic()
+    try:
+        results = _work(request, plan, LocalEngine(request.settings))
+    except KeyboardInterrupt:
+        click.echo("The same command goes on from here.", err=True)
+        raise
+    tables = write_tables(request, plan)
+    failed = [result for result in results if result.status == "failed"]
+    click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
+    for result in failed:
+        click.echo(f"Failed: {result.message}", err=True)
+    if len(failed) < len(results):
+        click.echo(_advice(request, tables))
+    return bool(failed)
+
+
+def _work(
+    request: BatchRequest, plan: BatchPlan, engine: Engine
+) -> list[MicrographResult]:
+    monitor = ShellMonitor()
+    try:
+        return run_batch(request, plan, monitor, engine, on_sorted=_tell_sorted)
+    finally:
+        monitor.close()
+
+
+def _watch(request: BatchRequest, choices: _Choices) -> bool:
+    """Denoise what comes; return whether something failed."""
+    make_output_folder(request.output)
+    engine = LocalEngine(request.settings)
+    failures: dict[Path, str] = {}
+    plans: list[BatchPlan] = []
+
+    def find() -> list[MicrographTask]:
+        plan = plan_batch(request)
+        if not plans or plans[-1].project.table != plan.project.table:
+            click.echo(plan.project.description)
+        plans[:] = [plan]
+        return plan.chosen
+
+    def work(tasks: Sequence[MicrographTask]) -> None:
+        plan = plans[-1]
+        part = BatchPlan(
+            project=plan.project, everything=plan.everything, chosen=list(tasks)
+        )
+        for result in _work(request, part, engine):
+            failures.pop(result.task.source, None)
+            if result.status == "failed":
+                failures[result.task.source] = result.message
+                click.echo(f"Failed: {result.message}", err=True)
+        write_tables(request, plan)
+
+    idle = None if choices.idle_limit is None else 60 * choices.idle_limit
+    pace = Pace(interval=choices.watch_interval, idle_limit=idle)
+    watch(find, work, pace, tell=click.echo)
+    return bool(failures)
+
+
+def _tell_sorted(work: WorkList) -> None:
+    parts = [f"{len(work.waiting)} to do"]
+    if work.finished:
+        parts.append(f"{len(work.finished)} were finished before")
+    if work.failed:
+        parts.append(
+            f"{len(work.failed)} failed before (--retry-failed tries them again)"
+        )
+    click.echo(", ".join(parts))
+
+
+def _show(request: BatchRequest, plan: BatchPlan) -> None:
+    """Say what would be done."""
+    work = sorted_tasks(request, plan.chosen)
+    _tell_sorted(work)
+    for task in work.waiting[:_SHOWN]:
+        click.echo(f"  {task.source} -> {task.output}")
+    if len(work.waiting) > _SHOWN:
+        click.echo(f"  and {len(work.waiting) - _SHOWN} more")
+    click.echo("Nothing was written: this was a dry run.")
+
+
+def _summary(results: Sequence[MicrographResult]) -> str:
+    """How many were done, as the beginning of a sentence."""
+    count = {"denoised": 0, "skipped": 0, "failed": 0}
+    for result in results:
+        count[result.status] += 1
+    words = f"Denoised {count['denoised']} of {len(results)}"
+    if count["skipped"]:
+        words += f", {count['skipped']} were finished before or by another run"
+    if count["failed"]:
+        words += f", {count['failed']} FAILED"
+    return words
+
+
+def _advice(request: BatchRequest, tables: Sequence[Path]) -> str:
+    """What to do next."""
+    if request.settings.write_binned:
+        return (
+            f"Pick particles on {request.output}, scale the coordinates to the raw "
+            "pixel size, and extract from the raw micrographs."
+        )
+    where = os.fspath(tables[0]) if tables else os.fspath(request.output)
+    return f"Pick particles on {where}, and extract them from the raw micrographs."
