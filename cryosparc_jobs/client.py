@@ -163,7 +163,13 @@ def _connection_error(
 @functools.cache
 def client_errors() -> tuple[type[Exception], ...]:
     """What the client raises when a request fails, whatever its version."""
-    found: list[type[Exception]] = [ValueError, OSError, AssertionError, RuntimeError]
+    found: list[type[Exception]] = [
+        ValueError,
+        TypeError,
+        OSError,
+        AssertionError,
+        RuntimeError,
+    ]
     for module, name in (
         ("httpx", "HTTPError"),
         ("httpx", "StreamError"),

@@ -82,7 +82,9 @@ class Project:
         try:
             with asking(f"find the job {self.uid} {uid}", "Check its number."):
                 handle = self._handle.find_external_job(uid)
-        except TypeError as error:
+        except InputError as error:
+            if not isinstance(error.__cause__, TypeError):
+                raise
             msg = (
                 f"{uid} should be an External job, but is of another kind. Leave out "
                 "--job to make a new one."

@@ -5,10 +5,12 @@ The client is the real one, of whichever version is installed. The server is our
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import io
 import os
 import sys
 import types
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 # Before the client is imported: a request that fails is made again at once.
@@ -20,7 +22,7 @@ import pytest
 from cryosparc.dataset import Dataset
 
 from cryoscore_plugin.cli import main
-from cryosparc_jobs import client
+from cryosparc_jobs import client, event_log, plots
 
 MAJOR = int(importlib.import_module("cryosparc").__version__.split(".")[0])
 
@@ -71,9 +73,9 @@ def exposure_rows(count):
     return rows
 
 
-@pytest.fixture
-def make_site(tmp_path, monkeypatch):
-    """Make a site in which J1 has `count` micrographs, and log in to it."""
+@contextmanager
+def sites(tmp_path, monkeypatch):
+    """Gives a function that makes sites, and logs in to each; at the end all stop."""
     servers = []
 
     def make(count=COUNT):
@@ -84,10 +86,10 @@ def make_site(tmp_path, monkeypatch):
         for seed, name in enumerate(micrograph_names(count)):
             write_raw(folder / name, seed)
         slots = [_site.Slot(s, s) for s in ("micrograph_blob", "mscope_params", "ctf")]
-        output = _site.Output(
-            "exposure", "Micrographs", slots, data=exposure_rows(count)
+        rows = exposure_rows(count)
+        source.outputs["exposures"] = _site.Output(
+            "exposure", "Micrographs", slots, data=rows
         )
-        source.outputs["exposures"] = output
         site.set_status(source, "completed")
         protocol = importlib.import_module(f"cryosparc_test_server.v{MAJOR}")
         found, site.port = protocol.serve(site)
@@ -110,6 +112,35 @@ def make_site(tmp_path, monkeypatch):
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def make_site(tmp_path, monkeypatch):
+    """Make a site in which J1 has `count` micrographs, and log in to it."""
+    # Pictures take most of the time of a small job.
+    monkeypatch.setattr(plots, "SPREAD", 0)
+    monkeypatch.setattr(plots, "UNLIKE", 0)
+    with sites(tmp_path, monkeypatch) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_checkpoint):
+    """A job J2 that was run with most options, its site, and what it printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        sites(folder, monkeypatch) as make,
+    ):
+        site = make()
+        with monkeypatch.context() as each, redirect_stdout(io.StringIO()) as out:
+            each.setattr(event_log, "SHOWN", {4: 0.0, 5: 0.0})
+            words = ("P1", "W1", "J1:exposures", "--picking-output", "--threads", "1")
+            code = main(
+                ["cryosparc", "denoise", *words, "--model", str(tiny_checkpoint)]
+            )
+        job = site.jobs["J2"]
+        yield types.SimpleNamespace(site=site, job=job, code=code, out=out.getvalue())
 
 
 @pytest.fixture
