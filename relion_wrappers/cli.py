@@ -76,7 +76,15 @@ class JobCommand(click.Command):
             for name in (*option.opts, *option.secondary_opts)
         }
         check_grammar(args, lambda word: _takes(options.get(_normalized(word))))
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            msg = (
+                f"{error.format_message()} RELION's window keeps the parameters of the "
+                "last External job: those of another job must be emptied in the tab "
+                "Params."
+            )
+            raise click.UsageError(msg, ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as click has it
         """Run the callback inside the job, which is its context's `obj`."""

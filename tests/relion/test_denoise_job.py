@@ -342,6 +342,7 @@ def test_error_for_all_micrographs_fails_the_job(
     ("words", "sentence"),
     [
         (["--tile_sise", "64"], "No such option"),
+        (["--of_another_job", "1"], "must be emptied in the tab Params"),
         (["--tile_size", "many"], "many"),
         (["--tile_size", "3"], "tile_size"),
         (["--tile_size"], "--tile_size should have a value"),
