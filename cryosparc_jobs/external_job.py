@@ -218,7 +218,7 @@ class ExternalJob:
             If CryoSPARC refuses.
         """
         with asking(f"add the output {name} to {self.uid}"):
-            if name in self._outputs():
+            if self._has_output(name):
                 return
             self._handle.add_output(
                 type="exposure",
@@ -228,11 +228,22 @@ class ExternalJob:
                 title=title,
             )
 
-    def _outputs(self) -> list[str]:
+    def has_output(self, name: str) -> bool:
+        """Whether there is an output of this name.
+
+        Raises
+        ------
+        InputError
+            If the server does not say.
+        """
+        with asking(f"tell the outputs of {self.uid}"):
+            return patiently(lambda: self._has_output(name))
+
+    def _has_output(self, name: str) -> bool:
         if self.connection.is_v5:
-            return list(self._handle.refresh().outputs)
+            return name in self._handle.refresh().outputs
         groups = self._handle.refresh().doc["output_result_groups"]
-        return [group["name"] for group in groups]
+        return any(group["name"] == name for group in groups)
 
     def _slot(self, slot: dict[str, Any]) -> dict[str, Any]:
         key = "name" if self.connection.is_v5 else "prefix"

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryoscore_plugin.batch.monitor import MicrographResult
+import click
+
+from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.cli.progress import ShellMonitor
 from cryoscore_plugin.errors import MicrographError
 from cryosparc_jobs.exposures import FOLDER, DenoisedFile, Exposure
@@ -33,6 +35,8 @@ class Record:
         Denoised micrograph by uid.
     reasons : dict[int, str]
         Why a micrograph failed, by uid.
+    passing : set[int]
+        Those of them that may succeed another time, such as after a full disk.
     results : dict[int, MicrographResult]
         What the run said, by uid.
     description : list[str]
@@ -41,6 +45,7 @@ class Record:
 
     files: dict[int, DenoisedFile] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    passing: set[int] = field(default_factory=set)
     results: dict[int, MicrographResult] = field(default_factory=dict)
     description: list[str] = field(default_factory=list)
 
@@ -82,18 +87,31 @@ class EventLogMonitor:
         self._record.description[:] = [description]
         self._job.events.log(f"{total} micrographs, {description}")
 
+    def take(self, task: MicrographTask) -> bool:
+        """Whether the raw micrograph is there; where the server has it, it is fetched."""
+        exposure = self._exposures[task.output]
+        try:
+            _refuse_stack(exposure)
+            self._place.fetch(exposure)
+        except MicrographError as error:
+            self._fail(exposure, str(error))
+            click.echo(f"{exposure.path.name} FAILED: {error}", err=True)
+            return False
+        return True
+
     def on_result(self, result: MicrographResult, *, done: int, total: int) -> None:
         """Deliver the micrograph, and say how far the job is."""
         exposure = self._exposures[result.task.output]
         self._record.results[exposure.uid] = result
         self._shell.on_result(result, done=done, total=total)
         if result.status == "failed":
-            self._fail(exposure, result.message)
+            self._fail(exposure, result.message, passing=result.passing)
         else:
             self._deliver(exposure, result)
         for warning in result.warnings:
             self._warn(f"{exposure.path.name}: {warning}", key=warning)
-        self._job.events.progress(self._progress(done, total), last=done == total)
+        ended = self._counts.total()
+        self._job.events.progress(self._progress(ended, total), last=ended == total)
 
     def abort_requested(self) -> bool:
         """Whether the job was killed or cleared in CryoSPARC."""
@@ -110,13 +128,18 @@ class EventLogMonitor:
             self._place.deliver(file)
             described = DenoisedFile.of(file, path)
         except MicrographError as error:
-            self._fail(exposure, str(error))
+            self._fail(exposure, str(error), passing=True)
             return
         self._record.files[exposure.uid] = described
+        # It may have failed when it was tried before.
+        self._record.reasons.pop(exposure.uid, None)
+        self._record.passing.discard(exposure.uid)
         self._counts[result.status] += 1
 
-    def _fail(self, exposure: Exposure, message: str) -> None:
+    def _fail(self, exposure: Exposure, message: str, *, passing: bool = False) -> None:
         self._counts["failed"] += 1
+        if passing:
+            self._record.passing.add(exposure.uid)
         self._record.reasons[exposure.uid] = message
         self._warn(f"{exposure.path.name} failed: {message}", key=message)
 
@@ -134,3 +157,12 @@ class EventLogMonitor:
         if self._counts["failed"]:
             words.append(f"{self._counts['failed']} failed")
         return f"{', '.join(words)} ({100 * done // total} %)."
+
+
+def _refuse_stack(exposure: Exposure) -> None:
+    if exposure.section:
+        msg = (
+            f"{exposure.path} should be the only image of its file, but is number "
+            f"{exposure.section + 1}. Import single micrographs."
+        )
+        raise MicrographError(msg)

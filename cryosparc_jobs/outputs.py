@@ -68,7 +68,8 @@ def save_outputs(work: Work, rows: Any) -> None:  # noqa: ANN401  Dataset
         _save(job, OUTPUT, good, work)
         if work.picking_output:
             _save(job, PICKING_OUTPUT, good, work)
-    if record.reasons:
+    # Rows of an earlier run would be taken for those of this one.
+    if record.reasons or job.has_output(REJECTED_OUTPUT):
         bad = of_uids(rows, list(record.reasons))
         _add_output(job, REJECTED_OUTPUT, "Micrographs that could not be denoised", RAW)
         allocated = job.allocate(REJECTED_OUTPUT, bad)

@@ -32,7 +32,11 @@ class Place(Protocol):
     description: str
 
     def raw(self, exposure: Exposure) -> Path:
-        """The file of a micrograph; raises `MicrographError` if it is out of reach."""
+        """Where the file of a micrograph is, or will be once it is fetched."""
+        ...
+
+    def fetch(self, exposure: Exposure) -> None:
+        """See that this file is there; raises `MicrographError` if it cannot be."""
         ...
 
     def denoised(self, exposure: Exposure) -> Path:
@@ -72,12 +76,17 @@ class ProjectFolder:
         self._through_server = ThroughServer(job, scratch)
 
     def raw(self, exposure: Exposure) -> Path:
-        """The file in the project, or what its link leads to."""
+        """The file in the project, or one that only the server can reach."""
+        path = self._project / exposure.path
+        return path if path.exists() else self._through_server.raw(exposure)
+
+    def fetch(self, exposure: Exposure) -> None:
+        """Ask the server, if a link leads to where this machine does not see."""
         path = self._project / exposure.path
         if path.exists():
-            return path
+            return
         try:
-            return self._through_server.raw(exposure)
+            self._through_server.fetch(exposure)
         except MicrographError as error:
             target = f" (a link to {os.readlink(path)})" if path.is_symlink() else ""  # noqa: PTH115  text, as it stands
             msg = (
@@ -139,10 +148,15 @@ class ThroughServer:
         self._scratch = scratch
 
     def raw(self, exposure: Exposure) -> Path:
-        """The micrograph, fetched from the server."""
-        path = self._scratch / "raw" / f"{exposure.uid:021d}_{exposure.path.name}"
+        """A file in our own folder."""
+        name = f"{exposure.uid:021d}_{exposure.path.name}"
+        return self._scratch / "raw" / name
+
+    def fetch(self, exposure: Exposure) -> None:
+        """Ask the server for the micrograph, unless an earlier run did."""
+        path = self.raw(exposure)
         if path.exists():
-            return path
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             data = patiently(
@@ -158,7 +172,6 @@ class ThroughServer:
                 f"{reason(error)}. Run where the project directory can be seen."
             )
             raise MicrographError(msg) from error
-        return path
 
     def denoised(self, exposure: Exposure) -> Path:
         """A file in our own folder, until it is uploaded."""

@@ -7,7 +7,6 @@ come.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +19,10 @@ from cryoscore_plugin.batch.run import denoise_micrographs
 from cryoscore_plugin.errors import (
     ConfigError,
     CryoScoreError,
-    JobAbortedError,
     MicrographError,
 )
 from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.exposures import OUTPUT, PICKING_OUTPUT, REJECTED_OUTPUT, Exposure
-from cryosparc_jobs.lifecycle import KillWatch
 from cryosparc_jobs.monitor import EventLogMonitor, Record
 from cryosparc_jobs.outputs import Work
 from cryosparc_jobs.plots import chosen, draw_before_and_after
@@ -39,9 +36,6 @@ _PICKING_ADVICE = (
     " For a picker without that switch, connect {job}:{picking}; extract from "
     "{job}:{output} all the same."
 )
-
-_LOOK = 5.0
-"""Seconds after which to ask again whether the job was killed, while files come."""
 
 
 def check_settings(settings: DenoiseSettings) -> None:
@@ -80,53 +74,22 @@ def denoise_exposures(work: Work, exposures: Sequence[Exposure]) -> None:
     CryoScoreError
         If what concerns all micrographs cannot be used, or the job was killed.
     """
-    by_output: dict[Path, Exposure] = {}
-    tasks = []
-    for exposure, source in _reachable(work, exposures):
-        output = work.place.denoised(exposure)
-        by_output[output] = exposure
-        tasks.append(
-            MicrographTask(source=source, output=output, pixel_size=exposure.pixel_size)
-        )
-    if not tasks:
+    by_output = {work.place.denoised(exposure): exposure for exposure in exposures}
+    if not by_output:
         return  # The engine would be loaded for nothing.
+    tasks = [
+        MicrographTask(
+            source=work.place.raw(exposure),
+            output=output,
+            pixel_size=exposure.pixel_size,
+        )
+        for output, exposure in by_output.items()
+    ]
     monitor = EventLogMonitor(work.job, work.place, by_output, work.record)
     try:
-        denoise_micrographs(tasks, work.settings, monitor)
+        denoise_micrographs(tasks, work.settings, monitor, gate=monitor)
     finally:
         monitor.close()
-
-
-def _reachable(
-    work: Work, exposures: Sequence[Exposure]
-) -> list[tuple[Exposure, Path]]:
-    """Exposures with their files; why one has none is recorded."""
-    watch, asked = KillWatch(work.job), time.monotonic()
-    found = []
-    for exposure in exposures:
-        if time.monotonic() - asked > _LOOK:
-            asked = time.monotonic()
-            if watch.stopped():
-                msg = f"{work.job.uid} was stopped while its micrographs were fetched."
-                raise JobAbortedError(msg)
-        try:
-            _refuse_stack(exposure)
-            found.append((exposure, work.place.raw(exposure)))
-        except MicrographError as error:
-            work.record.reasons[exposure.uid] = str(error)
-            name = exposure.path.name
-            work.job.events.log(f"{name} failed: {error}", level="warning")
-            click.echo(f"{name} failed: {error}", err=True)
-    return found
-
-
-def _refuse_stack(exposure: Exposure) -> None:
-    if exposure.section:
-        msg = (
-            f"{exposure.path} should be the only image of its file, but is number "
-            f"{exposure.section + 1}. Import single micrographs."
-        )
-        raise MicrographError(msg)
 
 
 def finish(work: Work, facts: dict[str, Any]) -> None:
@@ -142,11 +105,12 @@ def finish(work: Work, facts: dict[str, Any]) -> None:
     Raises
     ------
     MicrographError
-        If all micrographs failed.
+        If all micrographs failed, or some for a reason that may pass.
     InputError
         If the file with the facts cannot be stored.
     """
     record = work.record
+    _refuse_unfinished(work)
     _show(work)
     ended = {
         "engine": record.description,
@@ -157,15 +121,33 @@ def finish(work: Work, facts: dict[str, Any]) -> None:
         },
     }
     work.place.write(FILE, as_bytes(facts | ended))
+    summary = summary_of(record)
+    work.job.events.log(f"{summary} What it was made with: {work.job.uid}/{FILE}")
+    work.job.events.log(advice(work))
+    click.echo(f"{summary}\n{advice(work)}")
+
+
+def _refuse_unfinished(work: Work) -> None:
+    """Refuse to call a job completed that another run could bring further.
+
+    Raises
+    ------
+    MicrographError
+        If there is nothing to show, or something left to try.
+    """
+    record = work.record
     total = len(record.files) + len(record.reasons)
     if not record.files:
         why = next(iter(record.reasons.values()), "There were none.")
         msg = f"All {total} micrographs should be denoised, but none was: {why}"
         raise MicrographError(msg)
-    summary = summary_of(record)
-    work.job.events.log(f"{summary} What it was made with: {work.job.uid}/{FILE}")
-    work.job.events.log(advice(work))
-    click.echo(f"{summary}\n{advice(work)}")
+    for uid in record.passing:
+        msg = (
+            f"All {total} micrographs should be denoised, but {len(record.passing)} "
+            f"failed for a reason that may pass: {record.reasons[uid]} Then go on with "
+            f"--job {work.job.uid}."
+        )
+        raise MicrographError(msg)
 
 
 def summary_of(record: Record) -> str:

@@ -5,11 +5,13 @@ The client is the real one, of whichever version is installed. The server is our
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
 import sys
 import types
+import warnings
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -112,6 +114,10 @@ def sites(tmp_path, monkeypatch):
     for server in servers:
         server.shutdown()
         server.server_close()
+    # The client leaves its sockets to the garbage collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
@@ -173,6 +179,12 @@ def denoise(shell, tiny_checkpoint):
 
 
 @pytest.fixture
-def Fault():  # noqa: N802  a class
-    """What can go wrong at the server."""
-    return _site.Fault
+def fault(site):
+    """Make something go wrong at the server."""
+
+    def add(function, kind, **more):
+        made = _site.Fault(function, kind, **more)
+        site.faults.append(made)
+        return made
+
+    return add
