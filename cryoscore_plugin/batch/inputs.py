@@ -103,7 +103,7 @@ class FoundMicrograph:
 
 
 def find_micrographs(
-    inputs: Sequence[Path], *, output: Path | None = None
+    inputs: Sequence[Path], *, output: Path | None = None, root: Path | None = None
 ) -> list[FoundMicrograph]:
     """Find the micrographs that the user's words mean; each file once.
 
@@ -114,6 +114,8 @@ def find_micrographs(
         alphabetical order, the others as they are given.
     output : Path or None
         Folder of the outputs, which a search does not enter.
+    root : Path or None
+        Folder from which tables name micrographs; None lets the format find it.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def find_micrographs(
     skipped = None if output is None else _absolute(output)
     by_path: dict[Path, FoundMicrograph] = {}
     for given in inputs:
-        for found in _find(given, skipped):
+        for found in _find(given, skipped, root):
             place = _absolute(found.path)
             earlier = by_path.setdefault(place, found)
             if earlier.pixel_size is None and found.pixel_size is not None:
@@ -162,17 +164,19 @@ def is_micrograph(path: Path) -> bool:
     return suffix in IMAGE_SUFFIXES
 
 
-def _find(given: Path, skipped: Path | None) -> Iterator[FoundMicrograph]:
+def _find(
+    given: Path, skipped: Path | None, root: Path | None
+) -> Iterator[FoundMicrograph]:
     """The micrographs that one word of the user means."""
     if given.is_dir():
         yield from _in_folder(given, skipped)
     elif given.exists() or not glob.has_magic(str(given)):
-        yield from _in_file(given)
+        yield from _in_file(given, root)
     else:
         for match in sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207  takes absolute patterns
             path = Path(match)
             if not _is_inside(path, skipped) and (path.is_dir() or is_micrograph(path)):
-                yield from _find(path, skipped)
+                yield from _find(path, skipped, root)
 
 
 def _in_folder(folder: Path, skipped: Path | None) -> Iterator[FoundMicrograph]:
@@ -201,10 +205,10 @@ def _in_folder(folder: Path, skipped: Path | None) -> Iterator[FoundMicrograph]:
         raise InputError(msg) from error
 
 
-def _in_file(path: Path) -> Iterator[FoundMicrograph]:
+def _in_file(path: Path, root: Path | None) -> Iterator[FoundMicrograph]:
     _check_readable(path)
     if is_table(path):
-        for row in table_formats()[path.suffix.lower()].read(path):
+        for row in table_formats()[path.suffix.lower()].read(path, root=root):
             yield FoundMicrograph(
                 path=row.path, below=Path(row.path.name), pixel_size=row.pixel_size
             )

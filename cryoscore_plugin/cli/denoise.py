@@ -36,6 +36,13 @@ from cryoscore_plugin.settings import DenoiseSettings
     type=click.Path(path_type=Path),
     help="Folder for the denoised micrographs; made if need be.",
 )
+@click.option(
+    "--project-dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder from which tables name micrographs. Default: found from where the "
+    "table lies.",
+)
 @settings_options(DenoiseSettings)
 @verbose_option
 @click.pass_context
@@ -44,12 +51,13 @@ def denoise(
     *,
     inputs: tuple[Path, ...],
     output: Path,
+    project_dir: Path | None,
     settings: DenoiseSettings,
 ) -> None:
     """Denoise micrographs.
 
     INPUT is a micrograph (.mrc, also .gz or .bz2, .tif), a stack of them (.mrcs), a
-    folder, a pattern in quotes, or a table (.star). The results go to DIR under the
+    folder, a pattern in quotes, or a table (.star, .cs). The results go to DIR under the
     same names. What is finished is not done again: the same command goes on where it
     was stopped.
 
@@ -57,7 +65,8 @@ def denoise(
     """
     began = time.monotonic()
     tables = _tables(inputs, output)
-    tasks = plan_outputs(find_micrographs(inputs, output=output), output)
+    found = find_micrographs(inputs, output=output, root=project_dir)
+    tasks = plan_outputs(found, output)
     _make_folder(output)
     # The engine brings torch: two seconds that a wrong word in the command saves.
     from cryoscore_plugin.batch.run import denoise_micrographs  # noqa: PLC0415
@@ -70,7 +79,7 @@ def denoise(
         raise
     finally:
         monitor.close()
-    written = _write_tables(tables, results, settings)
+    written = _write_tables(tables, results, settings, root=project_dir)
     failed = [result for result in results if result.status == "failed"]
     click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
     for result in failed:
@@ -129,6 +138,8 @@ def _write_tables(
     tables: Mapping[Path, Path],
     results: Sequence[MicrographResult],
     settings: DenoiseSettings,
+    *,
+    root: Path | None,
 ) -> list[tuple[Path, Path]]:
     """Write the tables; return the raw and the denoised one of each pair."""
     if tables and settings.write_binned:
@@ -146,14 +157,15 @@ def _write_tables(
     written = []
     for source, target in tables.items():
         table = table_formats()[source.suffix.lower()]
-        places = {row.path: os.path.abspath(row.path) for row in table.read(source)}  # noqa: PTH100  as above
+        rows = table.read(source, root=root)
+        places = {row.path: os.path.abspath(row.path) for row in rows}  # noqa: PTH100  as above
         denoised = {
             path: outputs[place] for path, place in places.items() if place in outputs
         }
         # A table of an earlier run would be taken for one of this run.
         target.unlink(missing_ok=True)
         if denoised:
-            table.write_denoised(source, target, denoised)
+            table.write_denoised(source, target, denoised, root=root)
             written.append((source, target))
     return written
 
