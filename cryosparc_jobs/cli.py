@@ -58,3 +58,20 @@ def reset(*, project: str, job: str, login: Login) -> None:
     from cryosparc_jobs.reset import reset_job  # noqa: PLC0415
 
     click.echo(reset_job(connect(login), project, job))
+
+
+@cryosparc.command()
+@click.option("--project", metavar="P3", help="A project to look at, too.")
+@login_options
+@verbose_option
+@click.pass_context
+def doctor(context: click.Context, *, project: str | None, login: Login) -> None:
+    """Say what stands between this machine and a job, and what to type next."""
+    from cryosparc_jobs.doctor import diagnosis  # noqa: PLC0415  as above
+
+    levels = []
+    for level, sentence in diagnosis(login, project):
+        click.echo(f"{level:8}{sentence}")
+        levels.append(level)
+    if "PROBLEM" in levels:
+        context.exit(FAILED)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cryoscore_plugin.errors import InputError
-from cryosparc_jobs.client import Connection, asking
+from cryosparc_jobs.client import Connection, asking, patiently
 from cryosparc_jobs.external_job import ACTIVE, ExternalJob
 from cryosparc_jobs.source import Source
 
@@ -150,6 +150,23 @@ class Project:
             )
             raise InputError(msg)
 
+    def active_jobs(self) -> list[str]:
+        """External jobs of the project that are shown as running.
+
+        Version 4 of the client has no documented way to list them: it gives none.
+
+        Raises
+        ------
+        InputError
+            If the server does not say.
+        """
+        if not self._connection.is_v5:
+            return []
+        find = self._connection.cs.find_jobs
+        with asking(f"list the jobs of {self.uid}"):
+            found = list(find(self.uid, type="snowflake", status=list(ACTIVE)))
+        return [job.uid for job in found if job.status in ACTIVE]
+
     def is_growing(self, job: str) -> bool:
         """Whether a job may still add to its outputs.
 
@@ -159,7 +176,7 @@ class Project:
             If the server does not say.
         """
         with asking(f"tell the status of {job}"):
-            status: str = self._handle.find_job(job).status
+            status: str = patiently(lambda: self._handle.find_job(job).status)
         return status not in {"completed", "failed", "killed"}
 
     def _outputs(self, handle: Any) -> dict[str, tuple[str, list[str]]]:  # noqa: ANN401

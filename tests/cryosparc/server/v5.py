@@ -92,7 +92,12 @@ class Functions:
     def jobs_find(self, *, query):
         if query.get("after"):
             return []
-        return [self._job(uid) for uid in self.site.jobs]
+        kind = query.get("type")
+        return [
+            self._job(uid)
+            for uid, job in self.site.jobs.items()
+            if kind in (None, job.type)
+        ]
 
     def jobs_find_one(self, _project, uid):
         return self._job(uid)
@@ -204,7 +209,7 @@ class Functions:
         return self.site.download(query["path"])
 
     def projects_ls(self, _project, *, query):
-        return self.site.ls(query["path"])
+        return self.site.ls(query.get("path", ""))
 
     def resources_find_lanes(self):
         return []
