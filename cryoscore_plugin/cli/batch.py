@@ -54,6 +54,7 @@ class _Choices:
     shard: str | None
     dry_run: bool
     retry_failed: bool
+    report: bool
     watch: bool
     watch_interval: float
     idle_limit: float | None
@@ -92,7 +93,7 @@ def batch(
             _show(request, plan)
             return
         make_output_folder(request.output)
-        failed = _run_once(request, plan)
+        failed = _run_once(request, plan, with_report=choices.report)
     if failed:
         context.exit(FAILED)
 
@@ -149,7 +150,7 @@ def _longest(options: Sequence[str]) -> str:
     return max(options, key=len)
 
 
-def _run_once(request: BatchRequest, plan: BatchPlan) -> bool:
+def _run_once(request: BatchRequest, plan: BatchPlan, *, with_report: bool) -> bool:
     """Denoise what there is; return whether something failed."""
     began = time.monotonic()
     try:
@@ -158,6 +159,8 @@ def _run_once(request: BatchRequest, plan: BatchPlan) -> bool:
         click.echo("The same command goes on from here.", err=True)
         raise
     tables = write_tables(request, plan)
+    if with_report:
+        _report(request)
     failed = [result for result in results if result.status == "failed"]
     click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
     for result in failed:
@@ -165,6 +168,17 @@ def _run_once(request: BatchRequest, plan: BatchPlan) -> bool:
     if len(failed) < len(results):
         click.echo(_advice(request, tables))
     return bool(failed)
+
+
+def _report(request: BatchRequest) -> None:
+    """Write the report, if there is news for it."""
+    from cryoscore_plugin.report.batch_report import (  # noqa: PLC0415  brings torch
+        write_report,
+    )
+    from cryoscore_plugin.report.current import is_current  # noqa: PLC0415
+
+    if not is_current(request.output):
+        click.echo(f"Wrote {write_report(request.output)}.")
 
 
 def _work(
@@ -205,7 +219,11 @@ def _watch(request: BatchRequest, choices: _Choices) -> bool:
 
     idle = None if choices.idle_limit is None else 60 * choices.idle_limit
     pace = Pace(interval=choices.watch_interval, idle_limit=idle)
-    watch(find, work, pace, tell=click.echo)
+    try:
+        watch(find, work, pace, tell=click.echo)
+    finally:
+        if choices.report and plans:
+            _report(request)
     return bool(failures)
 
 

@@ -55,6 +55,11 @@ _OPTIONS = (
         "--retry-failed", is_flag=True, help="Try again what failed in earlier runs."
     ),
     click.option(
+        "--report/--no-report",
+        default=True,
+        help="Write a report when all is done.  [default: yes]",
+    ),
+    click.option(
         "--watch",
         is_flag=True,
         help="Go on looking for new micrographs, until Ctrl-C or --idle-limit.",

@@ -34,6 +34,31 @@ def spread_evenly(total: int, count: int) -> list[int]:
     return [int(index) for index in chosen]
 
 
+def distances(qualities: Sequence[Mapping[str, float]]) -> list[float]:
+    """How far the numbers of each micrograph are from the others'.
+
+    Parameters
+    ----------
+    qualities : Sequence[Mapping[str, float]]
+        Numbers of each micrograph by name; one that is missing counts as usual.
+
+    Returns
+    -------
+    distances : list[float]
+        The largest distance of any number from its median, in robust standard
+        deviations; 0 for a micrograph that differs in nothing.
+    """
+    distance = np.zeros(len(qualities))
+    for name in sorted({name for quality in qualities for name in quality}):
+        values = np.array([quality.get(name, np.nan) for quality in qualities])
+        from_median = np.abs(values - np.nanmedian(values))
+        spread = _MAD_TO_SIGMA * np.nanmedian(from_median)
+        # Where most are the same, the few that differ are far from the rest.
+        floor = 1e-6 * abs(float(np.nanmedian(values))) or 1e-12
+        distance = np.fmax(distance, from_median / max(float(spread), floor))
+    return [float(value) for value in distance]
+
+
 def unlike_the_rest(qualities: Sequence[Mapping[str, float]], count: int) -> list[int]:
     """Indices of the micrographs whose numbers are furthest from the others'.
 
@@ -47,17 +72,9 @@ def unlike_the_rest(qualities: Sequence[Mapping[str, float]], count: int) -> lis
     Returns
     -------
     indices : list[int]
-        The furthest first: by the largest distance of any number from its median, in
-        robust standard deviations. A micrograph that differs in nothing is not among
-        them.
+        The furthest first, by `distances`. A micrograph that differs in nothing is
+        not among them.
     """
-    distance = np.zeros(len(qualities))
-    for name in sorted({name for quality in qualities for name in quality}):
-        values = np.array([quality.get(name, np.nan) for quality in qualities])
-        from_median = np.abs(values - np.nanmedian(values))
-        spread = _MAD_TO_SIGMA * np.nanmedian(from_median)
-        # Where most are the same, the few that differ are far from the rest.
-        floor = 1e-6 * abs(float(np.nanmedian(values))) or 1e-12
-        distance = np.fmax(distance, from_median / max(float(spread), floor))
+    distance = np.array(distances(qualities))
     order = np.argsort(-distance, kind="stable")
     return [int(index) for index in order[:count] if distance[index] > 0]

@@ -334,3 +334,29 @@ def test_model_that_is_none_gets_the_words_of_the_engine(tmp_path):
     path.write_bytes(b"\x10\0\0\0\0\0\0\0nonsense")
     with pytest.raises(CheckpointError, match="should be a cryoscore model"):
         read_model_facts(str(path))
+
+
+def test_batch_writes_a_report_unless_told_not_to(batch):
+    assert "Wrote raw/cryoscore/report.html." in batch().out
+    assert "Wrote" not in batch().out  # Nothing new.
+    for name in ("report.html", "report.csv", "report.json"):
+        assert (OUT / name).is_file()
+    batch("--no-report", "--output", "other")
+    assert not Path("other/report.html").exists()
+
+
+def test_report_is_made_anew_with_so_many_pictures(batch, shell):
+    batch()
+    for count in (1, 3):
+        answer = shell("report", OUT, "--pictures", count)
+        assert answer.code == 0
+        assert answer.out == f"Wrote {OUT}/report.html, report.csv and report.json.\n"
+        text = (OUT / "report.html").read_text()
+        assert f"{count} of 3 micrographs are pictured" in text
+        assert text.count("data:image/webp") == 2 * count
+
+
+def test_report_on_another_folder_ends_with_a_sentence(shell, raw):
+    answer = shell("report", raw)
+    assert answer.code == 1
+    assert "should be the folder of outputs of `cryoscore batch`" in answer.err
