@@ -34,16 +34,16 @@ from cryoscore_plugin.simulation.micrographs import (
 )
 from cryoscore_plugin.simulation.radiation_damage import damage_envelope
 from cryoscore_plugin.simulation.specimen import add_views, random_centers, random_views
-from cryoscore_plugin.training.recipe import MixSettings, PoolSettings
+from cryoscore_plugin.training.recipe import Background, MixSettings, PoolSettings
 
-Electrons = TypeVar("Electrons", float, np.float64, Float32[np.ndarray, " n"])
+Electrons = TypeVar("Electrons", float, Float32[np.ndarray, " n"])
 
 TYPICAL_CONTRAST = 0.6
 """Phase contrast relative to weak-phase theory, in the middle of its range."""
 
-BACKGROUND_WEIGHT = 0.02
-"""How much background power counts beside signal power: where there is much of it,
-less can be asked of the network."""
+BACKGROUND_WEIGHT = {"removed": 0.02, "kept": 0.2}
+"""How much background power counts beside signal power, by what becomes of it: where
+there is much of it, less can be asked of the network."""
 
 BORDER = 32
 """Width in px of what is cut from a background: there the optics wrapped around."""
@@ -95,7 +95,7 @@ class TrainingPair:
     sigma : NoiseLevels
         Their noise levels.
     clean : Tiles
-        The particles alone.
+        The particles alone, or with the background if that is kept.
     power : NoiseLevels
         Error that is acceptable: signal power of an average scene at the dose, and a
         part of the background power.
@@ -154,6 +154,7 @@ def mix_batch(
     batch: int,
     crop: int,
     rng: np.random.Generator,
+    background: Background = "removed",
 ) -> TrainingPair:
     """Put together one batch of training pairs.
 
@@ -167,11 +168,14 @@ def mix_batch(
         Number of crops, and their side in px.
     rng : np.random.Generator
         Source of everything random.
+    background : {"removed", "kept"}
+        Whether it is part of the noise, or of what is searched.
     """
     pairs = [_mix_one(pool, settings, crop, rng) for _ in range(batch)]
-    clean, rest, power = (
+    clean, rest, expected = (
         torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True)
     )
+    power = expected + BACKGROUND_WEIGHT[background] * rest.square().mean((1, 2))
     clean, rest = clean[:, None], rest[:, None]
     sigma = np.where(
         rng.random(batch) < settings.full_dose,
@@ -185,13 +189,16 @@ def mix_batch(
     # A real micrograph has its outliers clipped; where, depends on the picture.
     limit = (limit * torch.maximum(level, torch.ones(()))).reshape(-1, 1, 1, 1)
     return TrainingPair(
-        u=u.clamp(-limit, limit), sigma=level, clean=clean, power=power.float()
+        u=u.clamp(-limit, limit),
+        sigma=level,
+        clean=clean + rest if background == "kept" else clean,
+        power=power.float(),
     )
 
 
 def _mix_one(
     pool: ScenePool, settings: MixSettings, crop: int, rng: np.random.Generator
-) -> tuple[Float32[np.ndarray, "c c"], Float32[np.ndarray, "c c"], np.float64]:
+) -> tuple[Float32[np.ndarray, "c c"], Float32[np.ndarray, "c c"], float]:
     """Particles and background of one crop, in units of the noise; expected power.
 
     Particles wrap around their scene, so the crop may begin anywhere; the
@@ -203,8 +210,9 @@ def _mix_one(
     size = pool.clean.shape[-1]
     clean = _random_crop(pool.clean[first], crop, size, rng)
     rest = _random_crop(pool.background[second], crop, size - crop + 1, rng)
-    dose, pixel_size = float(_log_uniform(settings.dose, rng)), pool.pixel_sizes[first]
-    clean = damaged(clean, dose=dose, pixel_size=float(pixel_size))
+    dose = float(_log_uniform(settings.dose, rng))
+    pixel_size = float(pool.pixel_sizes[first])
+    clean = damaged(clean, dose=dose, pixel_size=pixel_size)
     electrons = dose * pixel_size**2 * QUANTUM_EFFICIENCY
     amplitude = np.sqrt(electrons)
     contrast = _log_uniform(settings.contrast, rng)
@@ -213,8 +221,8 @@ def _mix_one(
     strength = _log_uniform(settings.background, rng)
     rest = np.float32(amplitude * strength) * rest
     rest -= np.median(rest)
-    power = pool.expected_power(electrons) + BACKGROUND_WEIGHT * np.mean(rest**2)
-    return np.float32(amplitude * contrast) * clean, rest, power
+    expected = pool.expected_power(electrons)
+    return np.float32(amplitude * contrast) * clean, rest, expected
 
 
 def damaged(

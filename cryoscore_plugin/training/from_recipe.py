@@ -102,7 +102,7 @@ def model_card(recipe: Recipe, seen: list[AtomicModel], state: Path) -> ModelCar
         description=recipe.description,
         network=recipe.network.model_dump(mode="json"),
         working_pixel_size=WORKING_PIXEL_SIZE,
-        background="removed",
+        background=recipe.background,
         training={
             "atomic_models": [model.name for model in seen],
             "recipe": recipe.model_dump(mode="json"),

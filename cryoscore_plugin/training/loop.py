@@ -111,7 +111,11 @@ def train(
         count += 1
         if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps:
             result = validate(
-                run.averaged, held_out, floor=recipe.floor, seed=recipe.seed
+                run.averaged,
+                held_out,
+                floor=recipe.floor,
+                seed=recipe.seed,
+                background=recipe.background,
             )
             _keep_best(run, result)
             seconds = (time.monotonic() - began) / (run.step - first)
@@ -166,7 +170,12 @@ def _start(recipe: Recipe) -> Run:
 
 def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
     pair = mix_batch(
-        pool, recipe.mix, batch=recipe.batch, crop=recipe.crop, rng=run.rng
+        pool,
+        recipe.mix,
+        batch=recipe.batch,
+        crop=recipe.crop,
+        rng=run.rng,
+        background=recipe.background,
     )
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(recipe, run.step)

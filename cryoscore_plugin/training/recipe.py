@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.networks.unet import UNetSettings
+
+Background = Literal["removed", "kept"]
+"""What becomes of structured background."""
 
 
 class PoolSettings(BaseModel):
@@ -82,6 +86,9 @@ class Recipe(BaseModel):
     ----------
     name, description : str
         For the model card.
+    background : {"removed", "kept"}
+        What becomes of structured background: whether the network should return the
+        particles alone, or all that is not noise.
     held_out : tuple[str, ...]
         Names of atomic models that are kept for validation.
     network : UNetSettings
@@ -107,6 +114,7 @@ class Recipe(BaseModel):
 
     name: str
     description: str
+    background: Background = "removed"
     held_out: tuple[str, ...] = ()
     network: UNetSettings = UNetSettings()
     pool: PoolSettings = PoolSettings()

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cryoscore_plugin.evaluation.fidelity import band_correlation
 from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
 from cryoscore_plugin.training.crops import TYPICAL_CONTRAST, ScenePool, damaged
+from cryoscore_plugin.training.recipe import Background
 
 DOSES = (1.0, 2.0, 6.0, 20.0, 50.0)
 """From one movie frame to a full exposure, in e/Å²."""
@@ -41,7 +42,13 @@ class ValidationResult:
 
 
 def validate(
-    model: nn.Module, pool: ScenePool, *, floor: float, seed: int, batch: int = 8
+    model: nn.Module,
+    pool: ScenePool,
+    *,
+    floor: float,
+    seed: int,
+    background: Background = "removed",
+    batch: int = 8,
 ) -> ValidationResult:
     """Run a denoiser over all scenes at all doses.
 
@@ -55,12 +62,14 @@ def validate(
         Of the weights, as in the recipe.
     seed : int
         Of the noise.
+    background : {"removed", "kept"}
+        Whether the truth is the particles alone, or all that is not noise.
     batch : int
         Scenes at once.
     """
     raw, denoised, risks = {}, {}, []
     for dose in DOSES:
-        noisy, clean = _exposed(pool, dose, np.random.default_rng(seed))
+        noisy, clean = _exposed(pool, dose, background, np.random.default_rng(seed))
         with torch.inference_mode():
             output = torch.cat(
                 [model(u, torch.ones(len(u))) for u in torch.split(noisy, batch)]
@@ -75,9 +84,9 @@ def validate(
 
 
 def _exposed(
-    pool: ScenePool, dose: float, rng: np.random.Generator
+    pool: ScenePool, dose: float, background: Background, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """All scenes at one dose, in units of the noise: noisy and clean."""
+    """All scenes at one dose, in units of the noise: noisy, and the truth."""
     electrons = dose * pool.pixel_sizes**2 * QUANTUM_EFFICIENCY
     amplitude = np.sqrt(electrons).astype(np.float32)[:, None, None]
     contrast = np.stack(
@@ -91,7 +100,8 @@ def _exposed(
     rest -= np.median(rest, axis=(1, 2), keepdims=True)
     noise = rng.standard_normal(clean.shape, dtype=np.float32)
     noisy = (clean + rest + noise).clip(-12, 12)
-    return torch.from_numpy(noisy)[:, None], torch.from_numpy(clean)[:, None]
+    truth = clean + rest if background == "kept" else clean
+    return torch.from_numpy(noisy)[:, None], torch.from_numpy(truth)[:, None]
 
 
 def _mean_correlation(

@@ -79,6 +79,41 @@ def test_without_background_the_rest_is_noise_of_the_stated_level(
     torch.testing.assert_close(noise, pair.sigma, rtol=0.08, atol=0)
 
 
+def test_background_that_is_kept_is_part_of_the_target(pool: ScenePool) -> None:
+    removed, kept = (
+        mix_batch(
+            pool,
+            MixSettings(coloured=0, full_dose=1, background=(1.0, 1.0)),
+            batch=8,
+            crop=64,
+            rng=np.random.default_rng(1),
+            background=background,
+        )
+        for background in ("removed", "kept")
+    )
+    torch.testing.assert_close(kept.u, removed.u)
+    rest = kept.clean - removed.clean
+    assert rest.std() > 0.3
+    # What is neither particle nor background is the noise alone.
+    assert (kept.u - kept.clean).std() == pytest.approx(1, abs=0.05)
+    assert (removed.u - removed.clean).std() > 1.05
+
+
+def test_validation_asks_for_what_the_recipe_asks(pool: ScenePool) -> None:
+    class Everything(torch.nn.Module):
+        """The truth if background is kept, but for the noise."""
+
+        def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return u + 0 * sigma[:, None, None, None]
+
+    removed, kept = (
+        validate(Everything(), pool, floor=0.01, seed=1, background=background)
+        for background in ("removed", "kept")
+    )
+    assert kept.risk < removed.risk
+    assert kept.raw[50.0] > removed.raw[50.0]
+
+
 def test_loss_weighs_a_crop_by_the_signal_expected_at_its_dose() -> None:
     clean = torch.stack([torch.zeros(1, 16, 16), torch.full((1, 16, 16), 2.0)])
     power = torch.tensor([0.0, 4.0])
