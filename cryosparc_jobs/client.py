@@ -134,7 +134,7 @@ def _connection_error(
     error: Exception, login: Login, version: str
 ) -> ConfigError | InputError:
     """Say why there is no connection."""
-    codes = {getattr(one, "code", None) for one in _causes(error)}
+    codes = {_code(one) for one in _causes(error)}
     if "not provided or expired" in str(error):
         msg = (
             f"A login for {login.url} is wanted, but none is saved or it has expired. "
@@ -208,20 +208,23 @@ def asking(what: str, advice: str = "Try again.") -> Iterator[None]:
         raise InputError(msg) from error
 
 
-def patiently(call: Callable[[], Answer]) -> Answer:
+def patiently(
+    call: Callable[[], Answer], *, refusals: range = range(400, 500)
+) -> Answer:
     """Make a request again while server or network seem to fail for a moment.
 
     Parameters
     ----------
     call : Callable
         Makes the request anew each time it is called.
+    refusals : range
+        HTTP codes after which there is no use in trying again.
     """
     for number in range(1, TRIES):
         try:
             return call()
         except client_errors() as error:
-            code = getattr(error, "code", None)
-            if isinstance(code, int) and 400 <= code < 500:
+            if _code(error) in refusals:
                 raise  # It was understood, and is not wanted.
             logger.debug("Request failed, try %d", number, exc_info=True)
             time.sleep(PAUSE * 2 ** (number - 1))
@@ -243,6 +246,13 @@ def reason(error: BaseException) -> str:
     else:
         words = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
     return words.strip().rstrip(".")[:500]
+
+
+def _code(error: BaseException) -> int | None:
+    """The HTTP status in an error, if there is one."""
+    response = getattr(error, "response", None)
+    code = getattr(error, "code", getattr(response, "status_code", None))
+    return code if isinstance(code, int) else None
 
 
 def _causes(error: BaseException) -> list[BaseException]:

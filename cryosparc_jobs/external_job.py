@@ -284,4 +284,6 @@ class ExternalJob:
         """
         advice = f"Start the same command with --job {self.uid}: it goes on from here."
         with asking(f"save {self.uid}:{name}", advice):
-            patiently(lambda: self._handle.save_output(name, rows))
+            # After a lost connection the client sends the rest, which is nothing,
+            # and that is refused: here a refusal need not be the last word.
+            patiently(lambda: self._handle.save_output(name, rows), refusals=range(0))

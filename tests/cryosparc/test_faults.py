@@ -131,9 +131,11 @@ def test_one_error_of_the_server_is_borne(site, denoise, fault, function):
     assert site.jobs["J2"].status == "completed"
 
 
-@pytest.mark.parametrize("function", ["jobs.save_output", "jobs.load_input"])
-def test_one_dropped_connection_is_borne(site, denoise, fault, function):
-    fault(function, "drop", after=100)
+@pytest.mark.parametrize(
+    ("function", "after"), [("jobs.save_output", 100), ("jobs.load_input", 0)]
+)
+def test_one_dropped_connection_is_borne(site, denoise, fault, function, after):
+    fault(function, "drop", after=after)
     assert denoise().code == 0
     assert site.jobs["J2"].status == "completed"
     assert len(site.jobs["J2"].outputs["micrographs"].data) == 3
