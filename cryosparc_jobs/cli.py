@@ -12,6 +12,7 @@ from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.login import Login, login_options
+from cryosparc_jobs.order import Order, submit_options
 from cryosparc_jobs.request import Request, request_options
 
 
@@ -41,6 +42,64 @@ def denoise(
 
     if run_denoise_job(connect(login), request, settings).reasons:
         context.exit(FAILED)
+
+
+@cryosparc.command()
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    help="Seconds between two looks for new micrographs.",
+)
+@click.option(
+    "--idle",
+    type=click.FloatRange(min=0.0),
+    help="Minutes without new micrographs after which the job ends. Default: wait "
+    "until the source has ended.",
+)
+@request_options
+@login_options
+@settings_options(DenoiseSettings)
+@verbose_option
+@click.pass_context
+def watch(
+    context: click.Context,
+    *,
+    request: Request,
+    login: Login,
+    settings: DenoiseSettings,
+    every: float,
+    idle: float | None,
+) -> None:
+    """Denoise exposures while a session makes more of them.
+
+    As `denoise`, but the job goes on: new exposures of SOURCE are denoised as they
+    come, and added to its outputs.
+    """
+    from cryosparc_jobs.client import connect  # noqa: PLC0415  as above
+    from cryosparc_jobs.watch import Pace, run_watch_job  # noqa: PLC0415
+
+    pace = Pace(every=every, idle=idle)
+    if run_watch_job(connect(login), request, settings, pace).reasons:
+        context.exit(FAILED)
+
+
+@cryosparc.command(context_settings={"ignore_unknown_options": True})
+@submit_options
+@login_options
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- DENOISE...")
+@verbose_option
+def submit(*, order: Order, login: Login, words: tuple[str, ...]) -> None:
+    """Run `denoise` on a cluster, with the site's own TEMPLATE.
+
+    TEMPLATE is the cluster_script.sh of a lane of CryoSPARC; DENOISE are the words
+    that follow `cryoscore cryosparc denoise`, after two dashes. The job's card is made
+    at once. Lanes cannot run External jobs: CryoSPARC will not show it as queued.
+    """
+    from cryosparc_jobs.submission import submit_job  # noqa: PLC0415  as above
+
+    click.echo(submit_job(order, login, words))
 
 
 @cryosparc.command()

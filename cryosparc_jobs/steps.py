@@ -16,6 +16,7 @@ import click
 
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
+from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.errors import (
     ConfigError,
     CryoScoreError,
@@ -59,7 +60,9 @@ def check_settings(settings: DenoiseSettings) -> None:
         raise ConfigError(msg)
 
 
-def denoise_exposures(work: Work, exposures: Sequence[Exposure]) -> None:
+def denoise_exposures(
+    work: Work, exposures: Sequence[Exposure], *, denoisers: Sequence[Denoiser] = ()
+) -> None:
     """Denoise micrographs, and deliver each.
 
     Parameters
@@ -68,6 +71,8 @@ def denoise_exposures(work: Work, exposures: Sequence[Exposure]) -> None:
         The job; its record is filled.
     exposures : Sequence[Exposure]
         The micrographs.
+    denoisers : Sequence[Denoiser]
+        From `load_denoisers`, to use them more than once; loaded if there are none.
 
     Raises
     ------
@@ -87,7 +92,9 @@ def denoise_exposures(work: Work, exposures: Sequence[Exposure]) -> None:
     ]
     monitor = EventLogMonitor(work.job, work.place, by_output, work.record)
     try:
-        denoise_micrographs(tasks, work.settings, monitor, gate=monitor)
+        denoise_micrographs(
+            tasks, work.settings, monitor, gate=monitor, denoisers=denoisers
+        )
     finally:
         monitor.close()
 
