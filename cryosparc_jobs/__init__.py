@@ -1,4 +1,6 @@
-"""The adapter for CryoSPARC.
+"""The adapter for CryoSPARC: our core as an External job.
 
-So far it tells `cryoscore doctor` whether this machine is ready to talk to a server.
+It translates between CryoSPARC's words and ours. `cli` has the commands; `denoise` and
+`watch` are jobs, made of `steps`; `external_job` and `client` hide how the versions of
+the client differ; `lifecycle` gives a job the status that its end deserves.
 """

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.client import Connection
 from cryosparc_jobs.exposures import INPUT, INPUT_SLOTS, RAW, read_exposures
@@ -23,6 +24,7 @@ from cryosparc_jobs.places import default_scratch, find_place
 from cryosparc_jobs.projects import Project
 from cryosparc_jobs.provenance import opening_lines, provenance
 from cryosparc_jobs.request import Request
+from cryosparc_jobs.source import Source
 from cryosparc_jobs.steps import check_settings, denoise_exposures, finish
 
 TITLE = "Denoise micrographs (cryoscore)"
@@ -96,11 +98,25 @@ def prepare_job(
         job = project.create_job(request.workspace, TITLE, DESCRIPTION)
     else:
         job = project.find_idle_job(request.job)
-    if not job.has_input(INPUT):
-        job.add_input(INPUT, title="Micrographs", slots=INPUT_SLOTS)
-        job.connect(INPUT, request.source.job, request.source.output)
+    _connect(job, request.source)
     click.echo(f"This is {request.project} {job.uid}.")
     return facts, project, job
+
+
+def _connect(job: ExternalJob, source: Source) -> None:
+    """Connect the raw micrographs, unless they are; refuse a job with others."""
+    connected = job.connections(INPUT)
+    if connected is None:
+        job.add_input(INPUT, title="Micrographs", slots=INPUT_SLOTS)
+    if not connected:
+        job.connect(INPUT, source.job, source.output)
+    elif connected != [source]:
+        msg = (
+            f"{job.uid}:{INPUT} should be connected to {source}, but is to "
+            f"{', '.join(map(str, connected))}. Give that as the source, or leave out "
+            "--job to make a new job."
+        )
+        raise InputError(msg)
 
 
 def begin(

@@ -16,6 +16,7 @@ from cryoscore_plugin.errors import InputError
 from cryosparc_jobs.client import Connection, asking, patiently
 from cryosparc_jobs.event_log import EventLog
 from cryosparc_jobs.job_files import JobFiles
+from cryosparc_jobs.source import Source
 
 ACTIVE = ("running", "waiting")
 """The words for a job that may still save outputs."""
@@ -175,12 +176,21 @@ class ExternalJob:
         with asking(f"connect {source_job}:{source_output}", advice):
             self._handle.connect(name, source_job, source_output)
 
-    def has_input(self, name: str) -> bool:
-        """Whether there is an input of this name, connected or not."""
+    def connections(self, name: str) -> list[Source] | None:
+        """What is connected to an input; None if there is no such input."""
         if self.connection.is_v5:
-            return name in self._handle.inputs
-        groups = self._handle.doc["input_slot_groups"]
-        return any(group["name"] == name for group in groups)
+            made = self._handle.inputs.get(name)
+            found = None if made is None else made.connections
+            if found is None:
+                return None
+            return [Source(job=one.job_uid, output=one.output) for one in found]
+        for group in self._handle.doc["input_slot_groups"]:
+            if group["name"] == name:
+                return [
+                    Source(job=one["job_uid"], output=one["group_name"])
+                    for one in group["connections"]
+                ]
+        return None
 
     def load_input(self, name: str) -> Any:  # noqa: ANN401  Dataset of an untyped client
         """All slots of what is connected to an input, as the client's `Dataset`.

@@ -116,6 +116,16 @@ def test_job_that_was_stopped_goes_on_and_does_nothing_twice(make_site, denoise)
     assert f"{len(before)} of them by an earlier run" in answer.out
 
 
+def test_job_of_other_micrographs_is_refused(site, denoise):
+    site.jobs["J1"].outputs["others"] = site.jobs["J1"].outputs["exposures"]
+    once_one_is_finished(site, lambda: kill(site))
+    denoise()
+    answer = denoise("--job", "J2", source="J1:others")
+    assert answer.code == 1
+    assert "should be connected to J1:others, but is to J1:exposures" in answer.err
+    assert site.jobs["J2"].status == "killed"
+
+
 @pytest.mark.parametrize("status", ["running", "waiting"])
 def test_job_that_runs_is_not_started_again(site, denoise, status):
     site.create("snowflake")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from cryoscore_plugin.errors import ConfigError
+from cryosparc_jobs.checks import token_path
 from cryosparc_jobs.cli import cryosparc
 from cryosparc_jobs.login import Login, chosen_login
 
@@ -85,3 +88,31 @@ def test_no_command_takes_a_password_as_an_option():
         names = [name for option in command.params for name in option.opts]
         assert "--password" not in names
         assert "--license" not in names
+
+
+def save_login(site, token):
+    auth = pytest.importorskip("cryosparc.auth", reason="Version 4 saves no login.")
+    auth.get_default_auth_config_path.cache_clear()
+    sessions = auth.InstanceAuthSessions.load()
+    until = datetime.now(UTC) + timedelta(days=1)
+    saved = auth.Token(access_token=token, token_type="bearer")  # noqa: S106
+    sessions.insert(site.url, "ali@example.com", saved, until)
+    sessions.save()
+
+
+def test_saved_login_is_enough(site, shell, monkeypatch):
+    save_login(site, site.token)
+    monkeypatch.delenv("CRYOSPARC_PASSWORD", raising=False)
+    answer = shell("doctor", "--url", site.url)
+    assert f"Logged in at {site.url}" in answer.out
+    assert "login" not in site.calls
+    assert f"Others can read your CryoSPARC token in {token_path()}" in answer.out
+
+
+def test_saved_login_that_is_no_longer_valid_is_told(site, shell, monkeypatch):
+    save_login(site, "an old token")
+    monkeypatch.delenv("CRYOSPARC_PASSWORD", raising=False)
+    answer = shell("doctor", "--url", site.url)
+    assert "refused the login" in answer.out
+    assert f"cryosparc.tools login --url {site.url}" in answer.out
+    assert "an old token" not in answer.out + answer.err

@@ -65,7 +65,15 @@ def job_document(site: Site, job: Job) -> dict[str, Any]:
         "title": job.title,
         "status": job.status,
         "input_slot_groups": [
-            {"name": name, "type": made.type} for name, made in job.inputs.items()
+            {
+                "name": name,
+                "type": made.type,
+                "connections": [
+                    {"job_uid": source, "group_name": output, "slots": []}
+                    for source, output in made.connections
+                ],
+            }
+            for name, made in job.inputs.items()
         ],
         "output_result_groups": [
             {"name": name, "type": made.type} for name, made in job.outputs.items()
