@@ -37,7 +37,8 @@ def watch(shell, tiny_checkpoint, monkeypatch):
 
 
 def saved(site):
-    made = site.jobs["J2"].outputs.get("micrographs")
+    job = site.jobs.get("J2")
+    made = None if job is None else job.outputs.get("micrographs")
     if made is None or made.data is None:
         return []
     return [int(uid) for uid in made.data["uid"]]

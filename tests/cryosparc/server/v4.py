@@ -52,7 +52,7 @@ def job_document(site: Site, job: Job) -> dict[str, Any]:
             "type": dtype,
             "passthrough": slot not in {own.name for own in made.slots},
             "min_fields": [[field, kind] for field, kind in DTYPES[dtype]],
-            "metafiles": [],
+            "metafiles": _metafiles(job, name, slot),
         }
         for name, made in job.outputs.items()
         for slot, dtype in site.slots(job, name)
@@ -80,6 +80,14 @@ def job_document(site: Site, job: Job) -> dict[str, Any]:
         ],
         "output_results": results,
     }
+
+
+def _metafiles(job: Job, output: str, slot: str) -> list[str]:
+    made = job.outputs[output]
+    if made.data is None or job.type != "snowflake":
+        return []
+    own = slot in {one.name for one in made.slots}
+    return [f"{job.uid}/{'' if own else f'{job.uid}_passthrough_'}{output}.cs"]
 
 
 def _slots(given: list[dict[str, Any]]) -> list[Slot]:
@@ -177,7 +185,7 @@ class Functions:
         )
 
     def list_project_files(self, **given):
-        return self.site.ls(given["path"])
+        return self.site.ls(given["prefix"])
 
 
 _OURS = {"names", "site"}
@@ -285,7 +293,13 @@ class Handler(BaseHTTPRequestHandler):
             data = Dataset.load(BytesIO(body))
         except Exception as error:
             raise Refused(422, f"Not a dataset: {error}") from error
-        site.save(site.job(uid), output, data)
+        job = site.job(uid)
+        site.save(job, output, data)
+        own = {slot.name for slot in job.outputs[output].slots}
+        rows = site.load_output(job, output)
+        rest = rows.copy().filter_prefixes(set(rows.prefixes()) - own)
+        data.save(site.folder / uid / f"{output}.cs")
+        rest.save(site.folder / uid / f"{uid}_passthrough_{output}.cs")
         return b"{}"
 
     def _drop(self, fault: Fault) -> None:
