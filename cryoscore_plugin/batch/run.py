@@ -105,6 +105,34 @@ def denoise_micrographs(
     return run.results()
 
 
+def denoise_one(
+    task: MicrographTask, settings: DenoiseSettings, denoiser: Denoiser
+) -> MicrographResult:
+    """Denoise one micrograph from file to file, step by step.
+
+    Parameters
+    ----------
+    task : MicrographTask
+        What to do.
+    settings : DenoiseSettings
+        How.
+    denoiser : Denoiser
+        Of the device to use.
+
+    Raises
+    ------
+    ConfigError, CheckpointError, DeviceError
+        If a setting, the model or the device cannot be used.
+    """
+    since = time.monotonic()
+
+    def step() -> Prepared | MicrographResult:
+        return prepare(task, settings, denoiser.fingerprint) or _skipped(task)
+
+    finish = _denoised(_attempt(task, step), denoiser, settings)
+    return replace(finish(), seconds=time.monotonic() - since)
+
+
 def _description(denoisers: Sequence[Denoiser]) -> str:
     """Model and devices in words."""
     return "; ".join(dict.fromkeys(one.description for one in denoisers))
@@ -173,7 +201,7 @@ def _work(denoiser: Denoiser, run: _Run) -> None:
                 coming = _read_ahead(denoiser, run, reader)
                 if run.stopped:
                     break
-                save_it = _denoised(outcome, denoiser, run)
+                save_it = _denoised(outcome, denoiser, run.settings)
                 # At most one result waits for the disk.
                 if writing is not None:
                     writing.result()
@@ -208,21 +236,23 @@ def _skipped(task: MicrographTask) -> MicrographResult:
 
 
 def _denoised(
-    outcome: Prepared | MicrographResult, denoiser: Denoiser, run: _Run
+    outcome: Prepared | MicrographResult,
+    denoiser: Denoiser,
+    settings: DenoiseSettings,
 ) -> Callable[[], MicrographResult]:
     """Compute; return what is left to do, which is to write."""
     if isinstance(outcome, MicrographResult):
         return lambda: outcome
     task, micrograph = outcome.task, outcome.micrograph
     if micrograph is None:
-        result = _attempt(task, lambda: denoise_stack(outcome, denoiser, run.settings))
+        result = _attempt(task, lambda: denoise_stack(outcome, denoiser, settings))
         return lambda: result
     restoration = _attempt(task, lambda: denoiser.denoise(micrograph))
     if isinstance(restoration, MicrographResult):
         return lambda: restoration
     # Without the raw pixels, which writing does not need.
     rest = replace(outcome, micrograph=None)
-    return lambda: _attempt(task, lambda: save(rest, restoration, run.settings))
+    return lambda: _attempt(task, lambda: save(rest, restoration, settings))
 
 
 def _attempt(

@@ -6,13 +6,11 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cryoscore_plugin.batch.local import LocalEngine
 from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.batch.resume import WorkList
@@ -28,7 +26,8 @@ from cryoscore_plugin.batch.session import (
 )
 from cryoscore_plugin.batch.watch import Pace, watch
 from cryoscore_plugin.batch.work import Engine
-from cryoscore_plugin.cli.batch_options import batch_options
+from cryoscore_plugin.cli.batch_engine import chosen_engine
+from cryoscore_plugin.cli.batch_options import Choices, batch_options
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, duration
@@ -39,25 +38,6 @@ DEFAULT_OUTPUT = "cryoscore"
 
 _SHOWN = 5
 """How many lines of a plan a dry run shows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Choices:
-    """The options of the command but the settings, as click gives them."""
-
-    project: Path
-    output: Path | None
-    in_mics: Path | None
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
-    limit: int | None
-    shard: str | None
-    dry_run: bool
-    retry_failed: bool
-    report: bool
-    watch: bool
-    watch_interval: float
-    idle_limit: float | None
 
 
 @click.command()
@@ -82,24 +62,20 @@ def batch(
 
     Pick particles on the results, and extract them from the raw micrographs.
     """
-    choices = _Choices(**given)
+    choices = Choices(**given)
     request = _request(context, choices, settings)
-    if choices.watch:
-        failed = _watch(request, choices)
-    else:
-        plan = plan_batch(request)
-        click.echo(plan.project.description)
-        if choices.dry_run:
-            _show(request, plan)
-            return
-        make_output_folder(request.output)
-        failed = _run_once(request, plan, with_report=choices.report)
+    if choices.dry_run:
+        _show(request)
+        return
+    with chosen_engine(request, choices) as engine:
+        work = _watch if choices.watch else _run_once
+        failed = work(request, choices, engine)
     if failed:
         context.exit(FAILED)
 
 
 def _request(
-    context: click.Context, choices: _Choices, settings: DenoiseSettings
+    context: click.Context, choices: Choices, settings: DenoiseSettings
 ) -> BatchRequest:
     inside = choices.project if choices.project.is_dir() else Path()
     return BatchRequest(
@@ -150,16 +126,19 @@ def _longest(options: Sequence[str]) -> str:
     return max(options, key=len)
 
 
-def _run_once(request: BatchRequest, plan: BatchPlan, *, with_report: bool) -> bool:
+def _run_once(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     """Denoise what there is; return whether something failed."""
     began = time.monotonic()
+    plan = plan_batch(request)
+    click.echo(plan.project.description)
+    make_output_folder(request.output)
     try:
-        results = _work(request, plan, LocalEngine(request.settings))
+        results = _work(request, plan, engine)
     except KeyboardInterrupt:
         click.echo("The same command goes on from here.", err=True)
         raise
     tables = write_tables(request, plan)
-    if with_report:
+    if choices.report:
         _report(request)
     failed = [result for result in results if result.status == "failed"]
     click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
@@ -172,13 +151,14 @@ def _run_once(request: BatchRequest, plan: BatchPlan, *, with_report: bool) -> b
 
 def _report(request: BatchRequest) -> None:
     """Write the report, if there is news for it."""
-    from cryoscore_plugin.report.batch_report import (  # noqa: PLC0415  brings torch
-        write_report,
-    )
     from cryoscore_plugin.report.current import is_current  # noqa: PLC0415
 
-    if not is_current(request.output):
-        click.echo(f"Wrote {write_report(request.output)}.")
+    if is_current(request.output):
+        return
+    # The pictures bring torch: two seconds that a run without news saves.
+    from cryoscore_plugin.report.batch_report import write_report  # noqa: PLC0415
+
+    click.echo(f"Wrote {write_report(request.output)}.")
 
 
 def _work(
@@ -191,10 +171,9 @@ def _work(
         monitor.close()
 
 
-def _watch(request: BatchRequest, choices: _Choices) -> bool:
+def _watch(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     """Denoise what comes; return whether something failed."""
     make_output_folder(request.output)
-    engine = LocalEngine(request.settings)
     failures: dict[Path, str] = {}
     plans: list[BatchPlan] = []
 
@@ -238,8 +217,10 @@ def _tell_sorted(work: WorkList) -> None:
     click.echo(", ".join(parts))
 
 
-def _show(request: BatchRequest, plan: BatchPlan) -> None:
+def _show(request: BatchRequest) -> None:
     """Say what would be done."""
+    plan = plan_batch(request)
+    click.echo(plan.project.description)
     work = sorted_tasks(request, plan.chosen)
     _tell_sorted(work)
     for task in work.waiting[:_SHOWN]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -50,6 +51,23 @@ _OPTIONS = (
         metavar="I/N",
         help="Only part I of N, from 1/N to N/N, for job arrays.",
     ),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Work on a Dask cluster that runs, such as tcp://node1:8786.",
+    ),
+    click.option(
+        "--cluster",
+        type=click.Choice(["local", "slurm", "pbs", "lsf", "sge"]),
+        help="Start Dask workers, here or through the queue of a cluster.",
+    ),
+    click.option(
+        "--cluster-settings",
+        metavar="YAML",
+        type=click.Path(path_type=Path),
+        help="With --cluster: `jobs`, and what your site wants, such as queue, cores, "
+        "memory, walltime.",
+    ),
     click.option("--dry-run", is_flag=True, help="Say what would be done, no more."),
     click.option(
         "--retry-failed", is_flag=True, help="Try again what failed in earlier runs."
@@ -79,6 +97,28 @@ _OPTIONS = (
         help="With --watch: stop if nothing new came for so long.",
     ),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """The options of the command but the settings, as click gives them, by name."""
+
+    project: Path
+    output: Path | None
+    in_mics: Path | None
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    limit: int | None
+    shard: str | None
+    scheduler: str | None
+    cluster: str | None
+    cluster_settings: Path | None
+    dry_run: bool
+    retry_failed: bool
+    report: bool
+    watch: bool
+    watch_interval: float
+    idle_limit: float | None
 
 
 def batch_options(callback: Callback) -> Callback:
