@@ -16,16 +16,19 @@ def test_fifty_micrographs_survive_a_bad_one_and_a_kill(make_site, denoise, seen
     bad.write_bytes(b"no micrograph")
     folder = site.folder / "J2/denoised"
 
+    at_kill = []
+
     def interfere():
         count = len(list(folder.glob("*.mrc")))
-        if count == 20 and site.jobs["J2"].history[-1] == "running" and not site.faults:
+        if count >= 20 and not at_kill:
+            at_kill.append(count)
             site.set_status(site.jobs["J2"], "killed")
 
     site.hooks["jobs.get_status"] = interfere
     assert denoise().code == 1
     job = site.jobs["J2"]
     assert job.history[-1] == "killed"
-    assert 20 <= len(list(folder.glob("*.mrc"))) <= 21
+    assert len(list(folder.glob("*.mrc"))) <= at_kill[0] + 1 < 50
     site.hooks.clear()
     answer = denoise("--job", "J2")
     assert answer.code == 1  # For the bad one.
