@@ -209,37 +209,8 @@ def _viewer(page: BatchPage) -> str:
         if listed
         else "<p>No micrograph is unlike the rest.</p>"
     )
-    return f"{first}\n{_VIEWER.format(count=len(page.previews), total=len(page.rows))}"
-
-
-_VIEWER = """\
-<div id="viewer">
-<h3 id="shown-name"></h3>
-<div class="controls">
-<button type="button" class="plain" id="previous">Previous picture</button>
-<button type="button" class="plain" id="next">Next picture</button>
-</div>
-<div class="viewer">
-<figure>
-<div class="pair" id="pair"><img id="after" alt=""><img id="before" class="before" alt="">
-<span class="left" aria-hidden="true">raw</span>
-<span class="right" aria-hidden="true">denoised</span>
-<span class="bar" id="bar"></span></div>
-<label for="cut">Raw at the left of the line, denoised at the right</label>
-<input type="range" id="cut" min="0" max="100" value="50" step="1">
-<figcaption>Averaged over squares of pixels, each on its own grey scale (0.5 to
-99.5 %).</figcaption>
-</figure>
-<figure>
-<div id="spectra"></div>
-<figcaption>Power spectra of the middle of the micrograph. What was removed is noise and
-structured background.</figcaption>
-<p id="shown-facts"></p>
-</figure>
-</div>
-<p class="note">{count} of {total} micrographs are pictured; more with <code>cryoscore
-report --pictures N</code>.</p>
-</div>"""
+    viewer = _part("viewer.html").format(count=len(page.previews), total=len(page.rows))
+    return f"{first}\n{viewer}"
 
 
 def _distribution(page: BatchPage) -> str:
@@ -275,30 +246,7 @@ def _table(page: BatchPage) -> str:
         "</button></th>"
         for key, label in columns
     )
-    return _TABLE.replace("HEADS", heads)
-
-
-_TABLE = """\
-<noscript><p>The table needs JavaScript. The same rows are in report.csv.</p></noscript>
-<div class="controls">
-<div><label for="filter">Filter by name, warning or reason</label>
-<input type="search" id="filter" autocomplete="off"></div>
-<div><label for="status">Show</label>
-<select id="status"><option value="all">all</option><option value="denoised">denoised
-</option><option value="failed">failed</option><option value="unlike">unlike the rest
-</option><option value="warned">with warnings</option><option value="pictured">pictured
-</option></select></div>
-<div><button type="button" class="plain" id="previous-page">Previous rows</button>
-<button type="button" class="plain" id="next-page">Next rows</button></div>
-<p id="count"></p>
-</div>
-<div class="scroll" tabindex="0" role="region" aria-label="Table of micrographs">
-<table><caption>Sort by pressing the head of a column. Distance: from the median of all,
-in robust standard deviations, of the number that differs most. A name that is a link has
-a picture.</caption>
-<thead><tr>HEADS<th scope="col">Warnings and reasons</th></tr></thead>
-<tbody id="rows"></tbody></table></div>
-<p class="note">The same rows are in report.csv and report.json beside this page.</p>"""
+    return _part("table.html").replace("HEADS", heads)
 
 
 def _model(page: BatchPage) -> str:

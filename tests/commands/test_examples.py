@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from cryoscore_plugin.cli.batch import batch
 from cryoscore_plugin.cli.denoise import denoise
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import read_micrograph, write_micrograph
@@ -40,7 +41,8 @@ def test_options_in_the_readme_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [line for line in readme.splitlines() if line.startswith("| `--")]
     named = {re.findall(r"--([a-z-]+)", row)[0] for row in rows}
-    options = {option.lstrip("-") for x in denoise.params for option in x.opts}
+    parameters = [*denoise.params, *batch.params]
+    options = {option.lstrip("-") for x in parameters for option in x.opts}
     assert len(named) >= 5
     assert named <= options
 

@@ -120,6 +120,8 @@ def test_wish_to_stop_ends_the_work(make_tasks, workers, new_monitor, monkeypatc
     assert len(monitor.results) < 40
 
 
+# Dask complains about the cluster that it refused to make.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
