@@ -118,7 +118,7 @@ def model_card(recipe: Recipe, seen: list[AtomicModel], state: Path) -> ModelCar
 LIMITS = [
     "Trained on simulated micrographs; no experimental image was used.",
     "For picking and looking. Extract particles from the raw micrographs.",
-    "Early: on real apoferritin, pickers do worse on its outputs than on raw images.",
+    "Early: on real apoferritin, blob pickers do worse on its outputs than on raw images.",
     "Particles of 80 to 340 Å; use a larger working pixel size beyond.",
     "Filaments and membranes were not in the training.",
 ]

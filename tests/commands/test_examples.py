@@ -128,7 +128,7 @@ def test_schedule_of_relion_3_leaves_the_files_as_they_are(
     told = (relion_project / "told").read_text().splitlines()
     assert "--schedule cryoscore --add operator --type exit --i 0 --o undefined" in told
     for path in (EXAMPLES / "relion").iterdir():
-        assert (relion_project / path.name).read_text() == path.read_text()
+        assert (relion_project / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(
