@@ -106,7 +106,8 @@ def test_denoised_image_is_compared_with_the_truth(shell, images):
     assert float(row["correlation_250_50"]) > float(row["correlation_20_10"])
 
 
-def test_denoised_half_is_compared_with_the_other_half(shell, images):
+@pytest.mark.usefixtures("images")
+def test_denoised_half_is_compared_with_the_other_half(shell):
     def risk(folder: str) -> float:
         shell(
             *("evaluate", "denoising", folder, "--other-half", "half2"),
@@ -118,7 +119,8 @@ def test_denoised_half_is_compared_with_the_other_half(shell, images):
     assert risk("truth") < risk("denoised")
 
 
-def test_residual_of_the_truth_is_white(shell, images):
+@pytest.mark.usefixtures("images")
+def test_residual_of_the_truth_is_white(shell):
     shell("evaluate", "denoising", "truth", "--raw", "raw", "--record", "out.csv")
     assert float(table(Path("out.csv"))[0]["residual_whiteness"]) > 0.95
     shell("evaluate", "denoising", "raw", "--raw", "truth", "--record", "b.csv")
@@ -175,7 +177,7 @@ def test_fsc_gives_curve_and_resolution(shell, maps):
 
 
 def resolution(text: str) -> float:
-    return float(text.split("Resolution ")[1].split()[0])
+    return float(text.split("Resolution ")[1].split(maxsplit=1)[0])
 
 
 def test_fsc_of_unlike_maps_is_refused(shell, maps):
