@@ -19,7 +19,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from cryoscore_plugin.batch.ledger import LedgerFile
 
@@ -49,7 +49,7 @@ class Claims:
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat, daemon=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Claims:
         self._heart.start()
         return self
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from cryoscore_plugin.batch.projects import LEDGER_FOLDER
 from cryoscore_plugin.errors import InputError
@@ -139,7 +139,7 @@ class LedgerFile:
         self._cut = False
         self._flushed = time.monotonic()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> LedgerFile:
         return self
 
     def __exit__(

@@ -12,7 +12,6 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from cryoscore_plugin.batch.claims import Claims
 from cryoscore_plugin.batch.ledger import LedgerEntry, LedgerFile
@@ -62,7 +61,7 @@ class Recorder:
         self._room = threading.BoundedSemaphore(_MOST_WAITING)
         self._last: Future[None] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Recorder:
         return self
 
     def __exit__(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from cryoscore_plugin.batch.claims import Claims
 from cryoscore_plugin.batch.ledger import LedgerFile, read_ledger
@@ -29,6 +29,7 @@ PAUSE = 2.0
 """Between two looks at what other runs are at, in s."""
 
 
+@runtime_checkable  # The shape checks of the tests look at arguments.
 class Engine(Protocol):
     """Denoises tasks somewhere: in this process, or on a cluster."""
 
