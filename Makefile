@@ -10,6 +10,9 @@ INSTALL_RELION ?= yes
 BIN := .venv/bin
 INSTALLED := .venv/installed.stamp
 RELION_TRIED := .venv/relion.stamp
+# One version of the client of CryoSPARC fits into an environment; the tests try both.
+OTHER_CLIENT := cryosparc-tools==4.7.1
+export CRYOSCORE_OTHER_CRYOSPARC_TOOLS := $(CURDIR)/.venv/other-cryosparc-tools
 SHAPES := --jaxtyping-packages=cryoscore_plugin,beartype.beartype
 export DEBIAN_FRONTEND := noninteractive
 
@@ -30,6 +33,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  || { echo 'Needs Python 3.11 or newer. Name one: make PYTHON=/path/to/python3.11'; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade \
+	  --target '$(CRYOSCORE_OTHER_CRYOSPARC_TOOLS)' '$(OTHER_CLIENT)'
 	@touch $@
 
 # RELION is wanted, not needed: without it the demo calls the job as RELION would, and
