@@ -136,8 +136,8 @@ def test_damage_is_the_mean_power_left_over_the_exposure(
 def test_damage_is_as_published() -> None:
     """At 300 kV and 10 Å, 0.245 * 10**1.665 + 2.81 = 14.1 e/Å²; a fifth less at 200."""
     k = torch.tensor([[0.1]])
-    assert float(critical_exposure(k, voltage=300)) == pytest.approx(14.14, abs=0.01)
-    assert float(critical_exposure(k, voltage=200)) == pytest.approx(11.31, abs=0.01)
+    assert float(critical_exposure(k, voltage=300.0)) == pytest.approx(14.14, abs=0.01)
+    assert float(critical_exposure(k, voltage=200.0)) == pytest.approx(11.31, abs=0.01)
 
 
 @given(st.integers(1, 60), st.floats(2, 30), st.integers(0, 99))

@@ -78,7 +78,7 @@ def test_watching_ends_after_the_idle_limit_and_tries_what_is_left(tasks, clock)
     watch(
         lambda: list(there),
         lambda ready: worked.append((clock.now, stems(ready))),
-        Pace(interval=10, idle_limit=60),
+        Pace(interval=10.0, idle_limit=60.0),
         tell=told.append,
     )
     assert worked == [(10, ["m0"]), (40, ["m1"]), (110, ["m3"])]
@@ -96,6 +96,6 @@ def test_what_is_waited_for_is_said_once(tasks, clock):
         return tasks
 
     told = []
-    watch(find, found.extend, Pace(interval=10, idle_limit=45), tell=told.append)
+    watch(find, found.extend, Pace(interval=10.0, idle_limit=45.0), tell=told.append)
     assert told == ["Waiting: No micrographs yet."]
     assert found == tasks
