@@ -24,6 +24,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryoscore_plugin.errors import CheckpointError
+from cryoscore_plugin.files import replacing
 
 FORMAT = "cryoscore-1"
 """Written into each file; a change of it makes older programs refuse in words."""
@@ -117,12 +118,10 @@ def save_checkpoint(
     text = card.model_dump_json()
     digest = _digest(plain, text)
     metadata = {"format": FORMAT, "card": text, "sha256": digest}
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(safetensors.torch.save(plain, metadata=metadata))
-        partial.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(safetensors.torch.save(plain, metadata=metadata))
     except OSError as error:
-        partial.unlink(missing_ok=True)
         msg = (
             f"Cannot write the model {path}: {error.strerror or error}. Choose a "
             "folder that can be written, with space left."

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import replacing
 
 if TYPE_CHECKING:
     from cryoscore_plugin.batch.inputs import TableRow
@@ -161,16 +162,12 @@ def _like_raw(rows: Any, slot: str) -> list[Any]:  # noqa: ANN401  Dataset
 
 
 def _save(rows: Any, target: Path) -> None:  # noqa: ANN401  Dataset
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as file:
+        with replacing(target) as temporary, temporary.open("wb") as file:
             rows.save(file)
-        temporary.replace(target)
     except OSError as error:
         msg = f"Cannot write {target}: {error.strerror}. Make room on its disk."
         raise InputError(msg) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _project_of(path: Path, exposures: list[Exposure]) -> Path:

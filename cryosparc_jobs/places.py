@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cryoscore_plugin.errors import InputError, MicrographError
+from cryoscore_plugin.files import replacing
 from cryosparc_jobs.client import client_errors, patiently, reason
 from cryosparc_jobs.exposures import FOLDER, Exposure
 from cryosparc_jobs.external_job import ExternalJob
@@ -115,16 +116,13 @@ class ProjectFolder:
     def write(self, name: str, data: bytes) -> None:
         """Write a small file into the folder of the job."""
         path = self._folder / name
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            temporary.write_bytes(data)
-            give_to_group(temporary, self._folder)
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+                give_to_group(temporary, self._folder)
         except OSError as error:
             msg = f"{path} cannot be written: {error.strerror}. Make room on its disk."
             raise InputError(msg) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def clean(self) -> None:
         """Remove what was fetched from the server."""
@@ -162,10 +160,9 @@ class ThroughServer:
             data = patiently(
                 lambda: self._job.files.download_from_project(str(exposure.path))
             )
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-            temporary.write_bytes(data)
-            os.utime(temporary, (_LONG_AGO, _LONG_AGO))
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+                os.utime(temporary, (_LONG_AGO, _LONG_AGO))
         except client_errors() as error:
             msg = (
                 f"{exposure.path} should be fetched from CryoSPARC, but was not: "

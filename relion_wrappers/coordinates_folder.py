@@ -8,13 +8,13 @@ only line says what was picked, a table of micrographs or a pattern such as
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import replacing
 from relion_wrappers.coordinates_star import PickedMicrograph
 from relion_wrappers.project import micrograph_key
 
@@ -155,16 +155,14 @@ def copy_coordinates(source: Path, target: Path) -> bool:
     InputError
         If it cannot be read or written.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         # The copy has the time of its source, so that a newer one was changed.
         if target.exists() and target.stat().st_mtime > source.stat().st_mtime:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, temporary)
-        temporary.replace(target)
+        with replacing(target) as temporary:
+            shutil.copy2(source, temporary)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         msg = (
             f"Cannot copy {source} to {target}: {error.strerror or error}. Check space "
             "and rights."
@@ -188,11 +186,9 @@ def write_suffix_file(path: Path, picked: str) -> None:
     InputError
         If it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(f"{picked}\n", encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(f"{picked}\n", encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         msg = f"Cannot write {path}: {error.strerror or error}. Check space and rights."
         raise InputError(msg) from error

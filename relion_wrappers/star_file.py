@@ -10,13 +10,13 @@ has the same tables, columns, rows and words in the same order.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,12 +112,10 @@ def write_star(path: Path, star: StarFile) -> None:
     # starfile's first line names the package and the time; RELION's names the version.
     body = text.partition("\n")[2].lstrip("\n")
     head = f"# {star.version}\n\n" if star.version else "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(head + body, encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(head + body, encoding="utf-8")
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         msg = f"Cannot write {path}: {error.strerror or error}. Check space and rights."
         raise InputError(msg) from error
 

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from cryoscore_plugin.batch.ledger import LedgerFile
+from cryoscore_plugin.files import is_running
 
 BEAT = 15.0
 """How often a process shows that it lives, in s."""
@@ -124,12 +125,11 @@ class Claims:
         return True
 
     def _is_dead(self, path: Path, owner: dict[str, Any] | None) -> bool:
-        if (
-            owner is None
-        ):  # Its process was killed before it wrote its name, or is at it.
+        if owner is None:
+            # Its process was killed before it wrote its name, or is at it.
             return self._silence(path) > LONGEST_SILENCE
         if owner["host"] == self._ledger.host:
-            return not _is_running(int(owner["process"]))
+            return not is_running(int(owner["process"]))
         return self._silence(self._ledger.folder / owner["ledger"]) > LONGEST_SILENCE
 
     def _silence(self, path: Path) -> float:
@@ -152,14 +152,3 @@ def _owner(content: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return owner if isinstance(owner, dict) and "ledger" in owner else None
-
-
-def _is_running(process: int) -> bool:
-    """Whether a process of this number runs on this computer."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -42,7 +42,8 @@ from cryoscore_plugin.errors import (
     DeviceError,
     JobAbortedError,
 )
-from cryoscore_plugin.mrc import read_labels, remove_leftovers
+from cryoscore_plugin.files import remove_leftovers
+from cryoscore_plugin.mrc import read_labels
 from cryoscore_plugin.settings import DenoiseSettings
 
 logger = logging.getLogger(__name__)

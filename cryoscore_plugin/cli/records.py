@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.errors import ConfigError, InputError
+from cryoscore_plugin.files import replacing
 
 Row = dict[str, str | float]
 """Figures by name; all rows of a table have the same names."""
@@ -66,18 +67,18 @@ def write_record(rows: Sequence[Row], record: Path | None) -> None:
     """
     if record is None:
         return
-    part = record.with_name(f".{record.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with (
+            replacing(record) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
             if record.suffix == ".json":
                 file.write(json.dumps(list(rows), indent=2) + "\n")
             else:
                 table = csv.DictWriter(file, rows[0])
                 table.writeheader()
                 table.writerows(rows)
-        part.replace(record)
     except OSError as error:
-        part.unlink(missing_ok=True)
         msg = f"Cannot write {record}: {error.strerror}. Check space and rights."
         raise InputError(msg) from error
 

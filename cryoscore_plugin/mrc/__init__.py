@@ -16,7 +16,6 @@ from cryoscore_plugin.mrc.reading import (
     read_volume,
 )
 from cryoscore_plugin.mrc.writing import (
-    remove_leftovers,
     write_micrograph,
     write_stack,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "read_micrograph",
     "read_stack",
     "read_volume",
-    "remove_leftovers",
     "write_micrograph",
     "write_stack",
 ]

@@ -7,10 +7,6 @@ pixels, and our labels. It has no time stamp: the same pixels give the same byte
 from __future__ import annotations
 
 import math
-import os
-import re
-import socket
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Literal
@@ -19,6 +15,7 @@ import numpy as np
 
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc.header import (
     HEADER_BYTES,
@@ -28,9 +25,6 @@ from cryoscore_plugin.mrc.header import (
 )
 
 LARGEST_FLOAT16 = 65504.0
-
-_DAY = 86400.0
-"""In s; nobody writes at one file for so long."""
 
 
 def write_micrograph(
@@ -86,35 +80,8 @@ def write_stack(
     OSError
         If the file cannot be written; the temporary file is then removed.
     """
-    # Two computers that share the folder may have processes of one number.
-    owner = f"{os.getpid()}@{socket.gethostname()}"
-    temporary = path.with_name(f".{path.name}.{owner}.part")
-    try:
-        with temporary.open("wb") as file:
-            _write_images(file, path, micrographs, (dtype, tuple(labels)))
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def remove_leftovers(paths: Iterable[Path]) -> None:
-    """Remove temporary files that a killed run left beside its outputs.
-
-    Parameters
-    ----------
-    paths : Iterable[Path]
-        The outputs. A temporary file of a process that still runs is kept; that of
-        another computer for a day, because it cannot be asked.
-    """
-    names_by_folder: dict[Path, set[str]] = {}
-    for path in paths:
-        names_by_folder.setdefault(path.parent, set()).add(path.name)
-    for folder, names in names_by_folder.items():
-        for found in folder.glob(".*.part"):
-            match = re.fullmatch(r"\.(.+)\.(\d+)@(.+)\.part", found.name)
-            if match and match[1] in names and _is_left(found, match):
-                found.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        _write_images(file, path, micrographs, (dtype, tuple(labels)))
 
 
 def _write_images(
@@ -182,26 +149,3 @@ def _refuse_overflow(
             f"is one of {extreme:g}. Use --output-dtype float32."
         )
         raise MicrographError(msg)
-
-
-def _is_left(path: Path, name: re.Match[str]) -> bool:
-    """Whether the process that writes a temporary file has gone."""
-    if name[3] == socket.gethostname():
-        return not _is_running(int(name[2]))
-    try:
-        return time.time() - path.stat().st_mtime > _DAY
-    except OSError:
-        return False  # It was renamed in this moment.
-
-
-def _is_running(process: int) -> bool:
-    """Whether another process of this number runs on this computer."""
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

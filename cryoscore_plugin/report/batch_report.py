@@ -17,6 +17,7 @@ from typing import Any
 
 from cryoscore_plugin.batch.ledger import LedgerEntry, read_ledger
 from cryoscore_plugin.errors import InputError, MicrographError
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.report.batch_page import BatchPage, page_text
 from cryoscore_plugin.report.choice import distances, spread_evenly
 from cryoscore_plugin.report.current import REPORT, ledger_mark
@@ -177,10 +178,9 @@ def _csv(rows: Sequence[ReportedMicrograph]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         msg = f"Cannot write {path}: {error.strerror or error}. Check space and rights."
         raise InputError(msg) from error

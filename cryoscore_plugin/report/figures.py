@@ -17,6 +17,7 @@ import numpy as np
 
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +144,6 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write under another name first, so that there is never half a picture."""
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png")
-    partial.replace(path)
+    """Write so that there is never half a picture."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cryoscore_plugin.batch.monitor import MicrographResult
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.mrc import read_micrograph
 from cryoscore_plugin.report.choice import spread_evenly, unlike_the_rest
 from cryoscore_plugin.report.figures import Panel, draw_panel, require_matplotlib
@@ -67,15 +68,13 @@ def write_pages(path: Path, results: Sequence[MicrographResult], *, title: str) 
     # Not pyplot: it keeps figures alive, and picks a screen.
     from matplotlib.backends.backend_pdf import PdfPages  # noqa: PLC0415  an extra
 
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with (
+        replacing(path) as temporary,
         # No date: the same run gives the same bytes.
-        with PdfPages(partial, metadata={"CreationDate": None}) as pdf:
-            for figure in _figures(results, title):
-                pdf.savefig(figure)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        PdfPages(temporary, metadata={"CreationDate": None}) as pdf,
+    ):
+        for figure in _figures(results, title):
+            pdf.savefig(figure)
 
 
 def chosen(results: Sequence[MicrographResult]) -> dict[int, str]:

@@ -20,6 +20,7 @@ import numpy as np
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.batch.ledger import LedgerEntry
 from cryoscore_plugin.batch.projects import LEDGER_FOLDER
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import iterate_stack, read_micrograph
 from cryoscore_plugin.report.figures import scale_bar_length
@@ -66,9 +67,8 @@ def preview_of(entry: LedgerEntry, output: Path) -> dict[str, Any]:
     made = _made(entry, output)
     with suppress(OSError):  # A full disk, or a folder of someone else: made next time.
         kept.parent.mkdir(exist_ok=True)
-        partial = kept.with_suffix(".part")
-        partial.write_text(json.dumps(made), encoding="ascii")
-        partial.replace(kept)
+        with replacing(kept) as temporary:
+            temporary.write_text(json.dumps(made), encoding="ascii")
     return made
 
 

@@ -28,6 +28,7 @@ from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.ctf import Optics
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
 from cryoscore_plugin.simulation.micrographs import (
@@ -249,4 +250,5 @@ def _write_table(
         columns = "\n".join(f"_{label} #{i}" for i, label in enumerate(labels, 1))
         text += f"\n# version 30001\n\ndata_{name}\n\nloop_\n{columns}\n"
         text += "\n".join(rows) + "\n\n"
-    path.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

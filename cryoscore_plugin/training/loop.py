@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.training.crops import ScenePool, TrainingPair, mix_batch
 from cryoscore_plugin.training.recipe import Recipe
@@ -223,7 +224,7 @@ def _report(
 
 
 def _save(run: Run, path: Path) -> None:
-    """Write the whole state under another name, then rename it."""
+    """Write the whole state, or leave the one before."""
     state = {
         "model": run.model.state_dict(),
         "averaged": run.averaged.state_dict(),
@@ -232,9 +233,8 @@ def _save(run: Run, path: Path) -> None:
         "step": run.step,
         "best": run.best,
     }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def _resume(run: Run, path: Path) -> None:

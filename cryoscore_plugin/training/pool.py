@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.files import replacing
 from cryoscore_plugin.training.crops import ScenePool, simulate_group
 from cryoscore_plugin.training.recipe import PoolSettings
 
@@ -83,10 +84,10 @@ def _write_group(
     """Simulate one group and write it, complete or not at all."""
     rng = np.random.default_rng([seed, group])
     scenes, pixel_sizes = zip(*simulate_group(models, settings, rng), strict=True)
-    part = folder / f".group-{group:04d}.part.npz"
-    np.savez(
-        part,
-        scenes=np.stack(scenes).astype(np.float16),
-        pixel_sizes=np.array(pixel_sizes, dtype=np.float32),
-    )
-    part.replace(folder / f"group-{group:04d}.npz")
+    path = folder / f"group-{group:04d}.npz"
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            scenes=np.stack(scenes).astype(np.float16),
+            pixel_sizes=np.array(pixel_sizes, dtype=np.float32),
+        )

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from mrcfile.dtypes import HEADER_DTYPE
 
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.files import remove_leftovers
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import (
     iterate_stack,
@@ -27,7 +28,6 @@ from cryoscore_plugin.mrc import (
     read_labels,
     read_micrograph,
     read_stack,
-    remove_leftovers,
     write_micrograph,
     write_stack,
 )
