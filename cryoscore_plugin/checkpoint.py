@@ -45,6 +45,9 @@ class ModelCard(BaseModel):
         Pixel size at which it looks at a micrograph, in Å/px.
     background : {"removed", "kept"}
         What becomes of structured background.
+    local_mean : float | None
+        Standard deviation in px, at the working pixel size, of the Gaussian mean that
+        is taken off before the network sees a micrograph; None: nothing is.
     training : dict[str, Any]
         What it was trained on and how: assemblies, those held out, recipe, seed.
     figures : dict[str, Any]
@@ -62,6 +65,7 @@ class ModelCard(BaseModel):
     network: dict[str, Any]
     working_pixel_size: float = Field(gt=0)
     background: Literal["removed", "kept"]
+    local_mean: float | None = Field(default=None, gt=0)
     training: dict[str, Any] = Field(default_factory=dict)
     figures: dict[str, Any] = Field(default_factory=dict)
     limits: list[str] = Field(default_factory=list)

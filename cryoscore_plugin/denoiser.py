@@ -96,6 +96,8 @@ class Denoiser:
         Pixel size at which the network looks at a micrograph, in Å/px.
     fingerprint : str
         Name of the model and the first 12 digits of its SHA-256.
+    local_mean : float | None
+        What the model's card says of it, in working px.
     write_binned : bool
         Whether results stay at the working pixel size.
     """
@@ -104,6 +106,7 @@ class Denoiser:
     engine: Engine
     working_pixel_size: float
     fingerprint: str
+    local_mean: float | None = None
     write_binned: bool = False
 
     @property
@@ -149,6 +152,7 @@ class Denoiser:
             image,
             pixel_size=micrograph.pixel_size,
             working_pixel_size=self.working_pixel_size,
+            local_mean=self.local_mean,
         )
         clean = posterior_mean(self.network, prepared.noisy.pixels, self.engine)
         quality = _quality(prepared, clean)
@@ -227,6 +231,7 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
             ),
             working_pixel_size=settings.working_pixel_size or card.working_pixel_size,
             fingerprint=f"{card.name} {checkpoint.sha256[:12]}",
+            local_mean=card.local_mean,
             write_binned=settings.write_binned,
         )
         for device in devices

@@ -1,6 +1,6 @@
 """Scale what the network sees and gives, so that it works at every noise level.
 
-`D(u; sigma) = c_out F(asinh(c_in u), c_noise)`: D is the estimate of the clean
+`D(u; sigma) = c_out F(3 asinh(c_in u / 3), c_noise)`: D is the estimate of the clean
 image from `u = x + b + sigma n` with white noise n of standard deviation 1,
 structured background b, and F a network whose inputs and targets have about
 unit size whatever sigma is. The input is compressed by asinh, because contamination
@@ -11,7 +11,7 @@ there is more signal than noise. Here the best such part is one or two per cent:
 it would bring is a veil of fine noise over the result. So an untrained D returns
 zero, the mean of what is searched.
 
-The tests hold that the argument of asinh and the target of F have unit variance for
+The tests hold that `c_in u` and the target of F have unit variance for
 x and b of the stated sizes.
 
 References
@@ -35,6 +35,11 @@ within a factor of about four.
 
 SIGMA_BACKGROUND = 1.5
 """Typical standard deviation of structured background, in the same units."""
+
+
+LINEAR = 3.0
+"""Scaled inputs below this stay nearly as they are. Noise alone must: a pixel's noise
+that is compressed takes with it some of the signal beneath (3 % of the dose, were it 1)."""
 
 
 class PreconditionedDenoiser(nn.Module):
@@ -72,6 +77,6 @@ class PreconditionedDenoiser(nn.Module):
         """
         variance = sigma[:, None, None, None] ** 2
         c_in = (variance + SIGMA_BACKGROUND**2 + SIGMA_DATA**2).rsqrt()
-        scaled = torch.asinh(u * c_in)
+        scaled = LINEAR * torch.asinh(u * c_in / LINEAR)
         estimate: Tiles = SIGMA_DATA * self.network(scaled, torch.log(sigma) / 4)
         return estimate

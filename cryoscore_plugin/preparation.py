@@ -3,8 +3,9 @@
 1. Dead borders are cut off, outliers clipped (`normalization.standardize`).
 2. Fourier crop to the working pixel size (`rescaling`).
 3. Unit noise (`normalization.normalize`).
+4. For models that remove the background: the slow level is taken off (`local_mean`).
 
-On the way back the steps are undone in reverse. A dead border is no part of the
+On the way back the first three are undone in reverse; the slow level is background. A dead border is no part of the
 image: it is seen by no step, and comes back as it was.
 
 The tests hold that what is taken back unchanged is the band-limited micrograph, on
@@ -13,11 +14,12 @@ either grid, with its border.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from cryoscore_plugin.local_mean import without_local_mean
 from cryoscore_plugin.normalization import (
     Normalized,
     live_area,
@@ -66,9 +68,13 @@ class Prepared:
 
 
 def prepare(
-    image: ImageTensor, *, pixel_size: float, working_pixel_size: float
+    image: ImageTensor,
+    *,
+    pixel_size: float,
+    working_pixel_size: float,
+    local_mean: float | None = None,
 ) -> Prepared:
-    """Cut, clip, rescale and normalise a micrograph.
+    """Cut, clip, rescale, normalise and level a micrograph.
 
     Parameters
     ----------
@@ -79,6 +85,9 @@ def prepare(
     working_pixel_size : float
         Pixel size at which the network looks at it, in Å/px. A micrograph that is
         coarser stays as it is.
+    local_mean : float | None
+        Standard deviation in working px of the Gaussian mean that is taken off;
+        None: the slow level stays.
 
     Raises
     ------
@@ -95,6 +104,9 @@ def prepare(
     )
     obtained = pixel_size * mean_ratio(standard.pixels.shape, shape)
     noisy = normalize(fourier_crop(standard.pixels, shape), pixel_size=obtained)
+    if local_mean is not None:
+        flat = without_local_mean(noisy.pixels, sigma=local_mean)
+        noisy = replace(noisy, pixels=flat)
     return Prepared(
         noisy=noisy,
         pixel_size=obtained,

@@ -9,7 +9,7 @@ of the noise, as `normalization` makes them of a real micrograph.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from torch import Tensor
 from cryoscore_plugin.ctf import contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
+from cryoscore_plugin.local_mean import without_local_mean
 from cryoscore_plugin.networks.unet import NoiseLevels, Tiles
 from cryoscore_plugin.noise_level import NOISE_BAND
 from cryoscore_plugin.simulation.background import Canvas, random_background
@@ -40,6 +41,11 @@ Electrons = TypeVar("Electrons", float, Float32[np.ndarray, " n"])
 
 TYPICAL_CONTRAST = 0.6
 """Phase contrast relative to weak-phase theory, in the middle of its range."""
+
+TYPICAL_BACKGROUND = 0.4
+"""Strength of the background at which simulated scenes have as much power above 250 Å
+as eight micrographs of EMPIAR-10146, by the spectra that a frame and the rest of its
+movie share."""
 
 BACKGROUND_WEIGHT = {"removed": 0.02, "kept": 0.2}
 """How much background power counts beside signal power, by what becomes of it: where
@@ -147,6 +153,35 @@ def simulate_group(
         yield np.stack([clean, background[inner, inner]]), pixel_size
 
 
+def level_scenes(pool: ScenePool, local_mean: float | None) -> ScenePool:
+    """Take off each scene what is taken off a micrograph before the network sees it.
+
+    Parameters
+    ----------
+    pool : ScenePool
+        Scenes as they were simulated.
+    local_mean : float | None
+        Of the recipe.
+    """
+    if local_mean is None:
+        medians = np.median(pool.background, axis=(1, 2), keepdims=True)
+        return replace(pool, background=pool.background - medians)
+
+    def flat(scenes: Float16[np.ndarray, "n s s"], *, wraps: bool) -> np.ndarray:
+        parts = [
+            without_local_mean(part.float(), sigma=local_mean, wraps=wraps).half()
+            for part in torch.split(torch.from_numpy(scenes), 64)
+        ]
+        result: np.ndarray = torch.cat(parts).numpy()
+        return result
+
+    return replace(
+        pool,
+        clean=flat(pool.clean, wraps=True),
+        background=flat(pool.background, wraps=False),
+    )
+
+
 def mix_batch(
     pool: ScenePool,
     settings: MixSettings,
@@ -220,7 +255,6 @@ def _mix_one(
         contrast = 0.0
     strength = _log_uniform(settings.background, rng)
     rest = np.float32(amplitude * strength) * rest
-    rest -= np.median(rest)
     expected = pool.expected_power(electrons)
     return np.float32(amplitude * contrast) * clean, rest, expected
 

@@ -11,10 +11,16 @@ import numpy as np
 import torch
 
 from cryoscore_plugin import __version__
-from cryoscore_plugin.checkpoint import ModelCard, save_checkpoint
+from cryoscore_plugin.checkpoint import (
+    Checkpoint,
+    ModelCard,
+    load_checkpoint,
+    save_checkpoint,
+)
 from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
 from cryoscore_plugin.errors import InputError
-from cryoscore_plugin.training.crops import ScenePool
+from cryoscore_plugin.pretrained import find_checkpoint
+from cryoscore_plugin.training.crops import ScenePool, level_scenes
 from cryoscore_plugin.training.loop import STATE, train
 from cryoscore_plugin.training.pool import build_pool
 from cryoscore_plugin.training.recipe import PoolSettings, Recipe
@@ -70,9 +76,18 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
         output=output,
         workers=workers,
     )
-    weights = train(recipe, pool, held_out, output=output)
+    start = (
+        None if recipe.start is None else load_checkpoint(find_checkpoint(recipe.start))
+    )
+    weights = train(
+        recipe,
+        level_scenes(pool, recipe.local_mean),
+        level_scenes(held_out, recipe.local_mean),
+        output=output,
+        start=None if start is None else start.tensors,
+    )
     path = output / f"{recipe.name}.safetensors"
-    save_checkpoint(path, weights, model_card(recipe, seen, output / STATE))
+    save_checkpoint(path, weights, model_card(recipe, seen, output / STATE, start))
     return path
 
 
@@ -94,7 +109,9 @@ def read_models(folder: Path) -> list[AtomicModel]:
     return [read_atomic_model(file) for file in files]
 
 
-def model_card(recipe: Recipe, seen: list[AtomicModel], state: Path) -> ModelCard:
+def model_card(
+    recipe: Recipe, seen: list[AtomicModel], state: Path, start: Checkpoint | None
+) -> ModelCard:
     """What the network is, what it has seen, and how well it did."""
     best = torch.load(state, weights_only=True)["best"]
     return ModelCard(
@@ -103,16 +120,27 @@ def model_card(recipe: Recipe, seen: list[AtomicModel], state: Path) -> ModelCar
         network=recipe.network.model_dump(mode="json"),
         working_pixel_size=WORKING_PIXEL_SIZE,
         background=recipe.background,
+        local_mean=recipe.local_mean,
         training={
             "atomic_models": [model.name for model in seen],
             "recipe": recipe.model_dump(mode="json"),
             "best_step": best["step"],
+            "started_from": None if start is None else started_from(start),
             "program": f"cryoscore {__version__}, torch {torch.__version__}",
             "hardware": platform.processor() or platform.machine(),
         },
         figures=json.loads(best["figures"]),
         limits=LIMITS,
     )
+
+
+def started_from(start: Checkpoint) -> dict[str, object]:
+    """Name and hash of a checkpoint, and its own history."""
+    return {
+        "name": start.card.name,
+        "sha256": start.sha256,
+        "training": start.card.training,
+    }
 
 
 LIMITS = [

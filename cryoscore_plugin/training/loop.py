@@ -20,7 +20,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,7 +83,12 @@ def without_denormals() -> Iterator[None]:
 
 @without_denormals()
 def train(
-    recipe: Recipe, pool: ScenePool, held_out: ScenePool, *, output: Path
+    recipe: Recipe,
+    pool: ScenePool,
+    held_out: ScenePool,
+    *,
+    output: Path,
+    start: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Train to the end of the recipe, from the last saved state if there is one.
 
@@ -95,6 +100,8 @@ def train(
         Scenes to learn from, and scenes of other particles to judge by.
     output : Path
         Folder for the state and the curve.
+    start : Mapping[str, Tensor] | None
+        The first weights, if they are not to be random.
 
     Returns
     -------
@@ -102,7 +109,7 @@ def train(
         Averaged weights at the best validation.
     """
     output.mkdir(parents=True, exist_ok=True)
-    run = _start(recipe)
+    run = _start(recipe, start)
     if (output / STATE).exists():
         _resume(run, output / STATE)
         log.info("continue after step %d", run.step)
@@ -148,9 +155,11 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _start(recipe: Recipe) -> Run:
+def _start(recipe: Recipe, weights: Mapping[str, Tensor] | None) -> Run:
     torch.manual_seed(recipe.seed)
     model = PreconditionedDenoiser(recipe.network)
+    if weights is not None:
+        model.load_state_dict(weights)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(

@@ -89,6 +89,11 @@ class Recipe(BaseModel):
     background : {"removed", "kept"}
         What becomes of structured background: whether the network should return the
         particles alone, or all that is not noise.
+    local_mean : float | None
+        Standard deviation in px of the Gaussian mean that is taken off scenes, and off
+        micrographs before the network sees them; None: the median of a scene is.
+    start : str | None
+        A checkpoint, or the name of a packaged model, whose weights are the first ones.
     held_out : tuple[str, ...]
         Names of atomic models that are kept for validation.
     network : UNetSettings
@@ -115,6 +120,8 @@ class Recipe(BaseModel):
     name: str
     description: str
     background: Background = "removed"
+    local_mean: float | None = Field(default=None, gt=0)
+    start: str | None = None
     held_out: tuple[str, ...] = ()
     network: UNetSettings = UNetSettings()
     pool: PoolSettings = PoolSettings()

@@ -17,7 +17,12 @@ from torch import Tensor, nn
 
 from cryoscore_plugin.evaluation.fidelity import band_correlation
 from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
-from cryoscore_plugin.training.crops import TYPICAL_CONTRAST, ScenePool, damaged
+from cryoscore_plugin.training.crops import (
+    TYPICAL_BACKGROUND,
+    TYPICAL_CONTRAST,
+    ScenePool,
+    damaged,
+)
 from cryoscore_plugin.training.recipe import Background
 
 DOSES = (1.0, 2.0, 6.0, 20.0, 50.0)
@@ -96,8 +101,8 @@ def _exposed(
         ]
     )
     clean = amplitude * np.float32(TYPICAL_CONTRAST) * contrast
-    rest = amplitude * pool.background.astype(np.float32)
-    rest -= np.median(rest, axis=(1, 2), keepdims=True)
+    strength = amplitude * np.float32(TYPICAL_BACKGROUND)
+    rest = strength * pool.background.astype(np.float32)
     noise = rng.standard_normal(clean.shape, dtype=np.float32)
     noisy = (clean + rest + noise).clip(-12, 12)
     truth = clean + rest if background == "kept" else clean

@@ -7,6 +7,7 @@ import torch
 
 from cryoscore_plugin.networks.unet import UNet, UNetSettings
 from cryoscore_plugin.preconditioning import (
+    LINEAR,
     SIGMA_BACKGROUND,
     SIGMA_DATA,
     PreconditionedDenoiser,
@@ -80,5 +81,5 @@ def test_input_and_target_of_the_network_have_unit_variance(sigma: float) -> Non
     denoiser.network.forward = network  # type: ignore[method-assign]
     c_out = denoiser(u.reshape(1, 1, -1, 1), torch.full((1,), sigma))[0, 0, 0, 0]
     # Its input is compressed: sinh undoes it.
-    assert torch.sinh(seen[0]).std() == pytest.approx(1, abs=0.01)
+    assert (LINEAR * torch.sinh(seen[0] / LINEAR)).std() == pytest.approx(1, abs=0.01)
     assert (clean / c_out).std() == pytest.approx(1, abs=0.01)
