@@ -33,6 +33,23 @@ def test_going_there_and_back_is_the_band_limited_input(h: int, w: int) -> None:
     torch.testing.assert_close(there, fourier_pad(expected, (h, w)), rtol=0, atol=1e-4)
 
 
+def test_a_slow_level_is_taken_off_for_models_that_want_it() -> None:
+    image = micrograph((120, 120))
+    sloping = image + torch.linspace(0, 20, 120)
+    kept, level = (
+        [
+            prepare(x, pixel_size=3.0, working_pixel_size=3.0, local_mean=mean)
+            for x in (image, sloping)
+        ]
+        for mean in (None, 10.0)
+    )
+    inner = (slice(30, -30), slice(30, -30))
+    apart = kept[0].noisy.pixels - kept[1].noisy.pixels
+    assert apart[inner].std() > 0.5
+    apart = level[0].noisy.pixels - level[1].noisy.pixels
+    assert apart[inner].std() < 0.1
+
+
 @pytest.mark.parametrize("border", [-500.0, 0.0, OFFSET])
 def test_a_dead_border_is_never_seen_and_comes_back(border: float) -> None:
     inner = micrograph((90, 80))

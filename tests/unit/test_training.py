@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import ndimage
 from cryoscore_plugin.checkpoint import load_checkpoint
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.errors import ConfigError, InputError
+from cryoscore_plugin.local_mean import without_local_mean
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.noise_level import NOISE_BAND
 from cryoscore_plugin.training import loop
@@ -20,6 +22,7 @@ from cryoscore_plugin.training.crops import (
     ScenePool,
     TrainingPair,
     coloured_noise,
+    level_scenes,
     mix_batch,
 )
 from cryoscore_plugin.training.from_recipe import train_from_recipe
@@ -97,6 +100,32 @@ def test_background_that_is_kept_is_part_of_the_target(pool: ScenePool) -> None:
     # What is neither particle nor background is the noise alone.
     assert (kept.u - kept.clean).std() == pytest.approx(1, abs=0.05)
     assert (removed.u - removed.clean).std() > 1.05
+
+
+def test_scenes_lose_the_level_that_micrographs_lose(pool: ScenePool) -> None:
+    sloping = replace(
+        pool, background=pool.background + np.linspace(0, 9, 64, dtype=np.float16)
+    )
+    centred, level = (level_scenes(sloping, mean) for mean in (None, 8.0))
+    assert np.abs(np.median(centred.background, axis=(1, 2))).max() < 0.01
+    assert np.array_equal(centred.clean, pool.clean)
+    assert np.ptp(centred.background) > 8
+    assert np.ptp(level.background) < 4
+    # What wraps around has no edge: its mean is that of all surroundings.
+    flat = without_local_mean(
+        torch.from_numpy(pool.clean).float(), sigma=8.0, wraps=True
+    )
+    np.testing.assert_allclose(level.clean, flat.numpy(), atol=1e-3)
+
+
+def test_a_run_starts_from_the_weights_it_is_given(
+    pool: ScenePool, tmp_path: Path
+) -> None:
+    first = loop.train(RECIPE, pool, pool, output=tmp_path / "first")
+    still = RECIPE.model_copy(update={"learning_rate": 1e-12})
+    second = loop.train(still, pool, pool, output=tmp_path / "second", start=first)
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor)
 
 
 def test_validation_asks_for_what_the_recipe_asks(pool: ScenePool) -> None:
@@ -210,7 +239,15 @@ def test_recipe_and_models_give_a_checkpoint_with_its_card(
     assert card.training["atomic_models"] == ["seen"]
     assert card.training["recipe"]["held_out"] == ["kept"]
     assert set(card.figures) == {"risk", "raw", "denoised"}
+    assert card.training["started_from"] is None
+    assert card.local_mean is None
     assert "held-out risk" in caplog.text
+
+    goes_on = recipe.model_copy(update={"start": str(path), "local_mean": 9.0})
+    later = train_from_recipe(goes_on, models=models, output=tmp_path / "later")
+    card = load_checkpoint(later).card
+    assert card.training["started_from"]["sha256"] == load_checkpoint(path).sha256
+    assert card.local_mean == 9
 
     with pytest.raises(InputError, match="does not have"):
         train_from_recipe(
