@@ -202,7 +202,8 @@ def _read(path: Path) -> bytes:
 
 def _metadata(content: bytes, path: Path) -> dict[str, str]:
     """Metadata of a safetensors file: 8 bytes of length, then a JSON header."""
-    if content[:2] == b"PK" or content[:1] == b"\x80":
+    # A length may begin with the byte of a pickle, but then a JSON header follows.
+    if content[:2] == b"PK" or (content[:1] == b"\x80" and content[8:9] != b"{"):
         _refuse(path, "it is a pickle, as torch.save writes it, which may carry code")
     length = int.from_bytes(content[:8], "little")
     try:

@@ -67,6 +67,17 @@ def test_weights_in_any_memory_layout_are_saved(tmp_path: Path) -> None:
     assert torch.equal(load_checkpoint(path).tensors["a"], weight)
 
 
+def test_a_length_that_begins_like_a_pickle_is_no_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    for extra in range(0, 256, 4):
+        card = CARD.model_copy(update={"description": "A" * extra})
+        save_checkpoint(path, TENSORS, card)
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    assert path.read_bytes()[:1] == b"\x80"
+    assert load_checkpoint(path).card == card
+
+
 def test_the_hash_is_that_of_the_contents(model: Path, tmp_path: Path) -> None:
     again = save_checkpoint(tmp_path / "again.safetensors", TENSORS, CARD)
     assert again == load_checkpoint(model).sha256
@@ -134,6 +145,24 @@ def write_list(path: Path) -> None:
 def write_without_card(path: Path) -> None:
     metadata = {"format": "cryoscore-1", "card": "{}", "sha256": ""}
     safetensors.torch.save_file({"a": torch.ones(2)}, path, metadata=metadata)
+
+
+def test_header_of_any_length_is_read(tmp_path: Path) -> None:
+    """One of 32 has a length that begins with the byte of a pickle."""
+    beginnings = set()
+    for length in range(1, 257, 4):
+        path = tmp_path / "model.safetensors"
+        card = ModelCard(
+            name="any",
+            description="x" * length,
+            network={},
+            working_pixel_size=3.0,
+            background="removed",
+        )
+        save_checkpoint(path, {"weight": torch.ones(2)}, card)
+        assert load_checkpoint(path).card == card
+        beginnings.add(path.read_bytes()[:1])
+    assert b"\x80" in beginnings
 
 
 @pytest.mark.parametrize(
