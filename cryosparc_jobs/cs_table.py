@@ -51,7 +51,11 @@ class CsTable:
         _, exposures = _exposures(path)
         project = root or _project_of(path, exposures)
         return [
-            TableRow(path=project / exposure.path, pixel_size=exposure.pixel_size)
+            TableRow(
+                path=project / exposure.path,
+                pixel_size=exposure.pixel_size,
+                halves=() if exposure.halves is None else (project / exposure.halves,),
+            )
             for exposure in exposures
         ]
 

@@ -22,6 +22,10 @@ RAW = "micrograph_blob"
 DENOISED = "micrograph_blob_denoised"
 """Slots: pickers look at the second, extraction at the first."""
 
+HALVES = "micrograph_blob_non_dw_AB"
+"""Slot of the two halves, made where Patch Motion writes data for training a denoiser.
+It has one path for both, so that the file must hold both; this was not seen yet."""
+
 INPUT = "micrographs"
 OUTPUT = "micrographs"
 PICKING_OUTPUT = "micrographs_denoised_only"
@@ -59,12 +63,15 @@ class Exposure:
         In Å/px; None where the dataset does not say.
     section : int
         Its place in the file; 0 unless the file is a stack.
+    halves : PurePosixPath or None
+        File that holds the images of its odd and even frames, relative to the project.
     """
 
     uid: int
     path: PurePosixPath
     pixel_size: float | None
     section: int = 0
+    halves: PurePosixPath | None = None
 
     @property
     def denoised_name(self) -> str:
@@ -162,15 +169,17 @@ def read_exposures(rows: Any, origin: str) -> list[Exposure]:  # noqa: ANN401  D
     count = len(uids)
     sizes = rows[f"{RAW}/psize_A"] if f"{RAW}/psize_A" in names else [0.0] * count
     sections = rows[f"{RAW}/idx"] if f"{RAW}/idx" in names else [0] * count
+    halves = rows[f"{HALVES}/path"] if f"{HALVES}/path" in names else [""] * count
     return [
         Exposure(
             uid=uid,
-            path=PurePosixPath(_text(path).removeprefix(">")),
+            path=_path(path),
             pixel_size=float(size) or None,
             section=int(section),
+            halves=_path(both) if len(both) else None,
         )
-        for uid, path, size, section in zip(
-            uids, rows[f"{RAW}/path"], sizes, sections, strict=True
+        for uid, path, size, section, both in zip(
+            uids, rows[f"{RAW}/path"], sizes, sections, halves, strict=True
         )
     ]
 
@@ -243,5 +252,6 @@ def copy_slot(rows: Any, slot: str, *, raw: Any) -> None:  # noqa: ANN401  Datas
             rows[name] = raw[f"{RAW}/{key}"]
 
 
-def _text(path: object) -> str:
-    return path.decode() if isinstance(path, bytes) else str(path)
+def _path(stored: bytes | str) -> PurePosixPath:
+    text = stored.decode() if isinstance(stored, bytes) else str(stored)
+    return PurePosixPath(text.removeprefix(">"))

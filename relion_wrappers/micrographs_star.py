@@ -9,13 +9,13 @@ column keeps the raw ones, because particles are extracted from those.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
+from relion_wrappers.located import located, name_from
 from relion_wrappers.optics import pixel_sizes
 from relion_wrappers.project import post_job_name
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relion_wrappers.star_file import StarFile
 
 NAME = "rlnMicrographName"
+HALF_NAMES = ("rlnMicrographNameEven", "rlnMicrographNameOdd")
 RAW_NAME = "rlnMicrographNameRaw"
 REASON = "rlnFailureReason"
 """Labels; RELION keeps a column that it does not know."""
@@ -170,11 +171,20 @@ class StarTable:
         from cryoscore_plugin.batch.inputs import TableRow  # noqa: PLC0415  as above
 
         micrographs = read_micrographs(path)
-        paths = _located(micrographs, root)
+        paths = located(path, micrographs.names, root)
         return [
-            TableRow(path=found, pixel_size=pixel_size, below=_place_below(name))
-            for found, pixel_size, name in zip(
-                paths, micrographs.pixel_sizes, micrographs.names, strict=True
+            TableRow(
+                path=found,
+                pixel_size=pixel_size,
+                below=_place_below(name),
+                halves=halves,
+            )
+            for found, pixel_size, name, halves in zip(
+                paths,
+                micrographs.pixel_sizes,
+                micrographs.names,
+                _located_halves(micrographs, root),
+                strict=True,
             )
         ]
 
@@ -210,9 +220,11 @@ class StarTable:
 
         micrographs = read_micrographs(source)
         denoised = {
-            name: _name_from(root or Path.cwd(), outputs[path])
+            name: name_from(root or Path.cwd(), outputs[path])
             for name, path in zip(
-                micrographs.names, _located(micrographs, root), strict=True
+                micrographs.names,
+                located(source, micrographs.names, root),
+                strict=True,
             )
             if path in outputs
         }
@@ -259,28 +271,21 @@ def _with_rows(micrographs: MicrographsStar, rows: pd.DataFrame) -> StarFile:
     return replace(star, blocks={**star.blocks, micrographs.block: rows})
 
 
-def _located(micrographs: MicrographsStar, root: Path | None) -> list[Path]:
-    """Where each micrograph lies; as it is named, if it is nowhere."""
-    if root is not None:
-        return [root / name for name in micrographs.names]
-    above = list(micrographs.path.absolute().parents)
-    found = []
-    for name in micrographs.names:
-        places = [Path(name), *(folder / name for folder in above)]
-        place = next((p for p in places if p.exists()), places[0])
-        found.append(place)
-    return found
+def _located_halves(
+    micrographs: MicrographsStar, root: Path | None
+) -> list[tuple[Path, ...]]:
+    """Where the halves of each micrograph lie; nothing where none are named."""
+    table = micrographs.table
+    if not all(label in table for label in HALF_NAMES):
+        return [()] * len(table)
+    columns = (
+        located(micrographs.path, [str(name) for name in table[label]], root)
+        for label in HALF_NAMES
+    )
+    return list(zip(*columns, strict=True))
 
 
 def _place_below(name: str) -> Path | None:
     """The post-job name, by which RELION finds what belongs to a micrograph."""
     place = PurePosixPath(post_job_name(name).lstrip("/"))
     return None if not place.name or ".." in place.parts else Path(place)
-
-
-def _name_from(root: Path, path: Path) -> str:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links
-    start = Path(os.path.abspath(root))  # noqa: PTH100  as above
-    if not absolute.is_relative_to(start):
-        return str(absolute)
-    return str(absolute.relative_to(start))

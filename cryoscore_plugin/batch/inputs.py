@@ -37,11 +37,15 @@ class TableRow:
     below : Path or None
         Its place below a folder of outputs, where the program that wrote the table
         has a rule for it.
+    halves : tuple[Path, ...]
+        Images of its odd and even frames, where the table names them: two files, or
+        one that holds both; found as `path` is.
     """
 
     path: Path
     pixel_size: float | None = None
     below: Path | None = field(default=None, compare=False)
+    halves: tuple[Path, ...] = field(default=(), compare=False)
 
 
 @runtime_checkable  # The shape checks of the tests look at arguments.
@@ -95,11 +99,14 @@ class FoundMicrograph:
         folder that was searched.
     pixel_size : float or None
         In Å/px, if a table says.
+    halves : tuple[Path, ...]
+        As a table names them; see `TableRow`.
     """
 
     path: Path
     below: Path
     pixel_size: float | None = None
+    halves: tuple[Path, ...] = ()
 
 
 def find_micrographs(
@@ -210,7 +217,10 @@ def _in_file(path: Path, root: Path | None) -> Iterator[FoundMicrograph]:
     if is_table(path):
         for row in table_formats()[path.suffix.lower()].read(path, root=root):
             yield FoundMicrograph(
-                path=row.path, below=Path(row.path.name), pixel_size=row.pixel_size
+                path=row.path,
+                below=Path(row.path.name),
+                pixel_size=row.pixel_size,
+                halves=row.halves,
             )
         return
     if path.suffix.lower() in MOVIE_SUFFIXES:

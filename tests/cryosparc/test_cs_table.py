@@ -91,6 +91,17 @@ def test_file_that_is_no_dataset_is_told_in_a_sentence(tmp_path):
         CsTable.read(path)
 
 
+def test_halves_are_the_file_that_the_dataset_names(project):
+    path = project / "J1/exposures.cs"
+    assert [row.halves for row in CsTable.read(path)] == [()] * 3
+    rows = Dataset.load(path)
+    rows.add_fields([("micrograph_blob_non_dw_AB/path", "O")])
+    rows["micrograph_blob_non_dw_AB/path"] = [">J1/x_AB.mrc", "J1/y_AB.mrc", ""]
+    rows.save(path)
+    x, y = project / "J1/x_AB.mrc", project / "J1/y_AB.mrc"
+    assert [row.halves for row in CsTable.read(path)] == [(x,), (y,), ()]
+
+
 def test_particles_are_refused(tmp_path):
     path = tmp_path / "particles.cs"
     Dataset({"uid": [1, 2], "location/center_x_frac": [0.1, 0.2]}).save(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cryoscore_plugin.batch.inputs import find_micrographs
 from cryoscore_plugin.errors import InputError
 from relion_wrappers.micrographs_star import (
     StarTable,
@@ -194,6 +195,21 @@ def test_missing_micrographs_stay_listed(table: Path) -> None:
 def test_a_root_counts_alone(table: Path, tmp_path: Path) -> None:
     rows = StarTable.read(table, root=tmp_path / "root")
     assert [row.path for row in rows] == [tmp_path / "root" / A, tmp_path / "root" / B]
+
+
+def test_halves_are_those_that_the_table_names(tmp_path: Path) -> None:
+    table = tmp_path / "halves.star"
+    table.write_text(
+        "\ndata_micrographs\n\nloop_\n_rlnMicrographName #1\n"
+        "_rlnMicrographNameEven #2\n_rlnMicrographNameOdd #3\n"
+        "M/a.mrc M/a_even.mrc M/a_odd.mrc\n"
+    )
+    [row] = StarTable.read(table, root=tmp_path)
+    assert row.halves == (tmp_path / "M/a_even.mrc", tmp_path / "M/a_odd.mrc")
+    [found] = find_micrographs([table], root=tmp_path)
+    assert found.halves == row.halves
+    table.write_text("\ndata_\n\nloop_\n_rlnMicrographName #1\nM/a.mrc\n")
+    assert StarTable.read(table)[0].halves == ()
 
 
 def test_shell_writes_names_from_the_current_folder(
