@@ -3,13 +3,15 @@
 CryoSPARC keeps an output in two files of one folder, such as `micrographs.cs` and
 `J42_passthrough_micrographs.cs`: what the job made, and what came from its inputs. Both
 are read and joined by `uid`. The file that is written has all columns of both, and the
-denoised micrographs in the slot `micrograph_blob_denoised`.
+denoised micrographs in the slot `micrograph_blob_denoised`. A `.csg` file beside it says
+what CryoSPARC's "Import Result Group" needs to know.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,10 @@ class CsTable:
         ------
         InputError
             If one of the files cannot be read or written.
+
+        Notes
+        -----
+        The `.csg` file has the name of the target but for its ending.
         """
         # The client takes half a second, numpy more: `cryoscore --help` saves them.
         from cryosparc_jobs.exposures import (  # noqa: PLC0415
@@ -93,6 +99,7 @@ class CsTable:
             fill,
             of_uids,
         )
+        from cryosparc_jobs.result_group import result_group  # noqa: PLC0415
 
         rows, exposures = _exposures(source)
         project = root or _project_of(source, exposures)
@@ -108,6 +115,9 @@ class CsTable:
         made = good.copy().add_fields(_like_raw(good, DENOISED))
         fill(made, DENOISED, raw=good, files=files)
         _save(made, target)
+        group = result_group(made.fields(exclude_uid=True), len(made), target.name)
+        with _writing(target.with_suffix(".csg")) as temporary:
+            temporary.write_text(group, encoding="utf-8")
 
 
 def _exposures(path: Path) -> tuple[Any, list[Exposure]]:
@@ -115,7 +125,7 @@ def _exposures(path: Path) -> tuple[Any, list[Exposure]]:
     from cryosparc_jobs.exposures import read_exposures  # noqa: PLC0415  as above
 
     rows = _load(path)
-    for partner in _partners(path):
+    for partner in _partners(path) or _with_same_uids(path, rows):
         rows = _joined(rows, _load(partner))
     return rows, read_exposures(rows, str(path))
 
@@ -129,6 +139,22 @@ def _partners(path: Path) -> list[Path]:
         bare = path.stem.removeprefix(f"{path.parent.name}_")
         found = list(path.parent.glob(f"J*_passthrough_{bare}.cs"))
     return [one for one in found if one.exists()][:1]
+
+
+def _with_same_uids(path: Path, rows: Any) -> list[Path]:  # noqa: ANN401  Dataset
+    """The files with the rest of an output, by its micrographs and not by its name.
+
+    Patch CTF calls the two `exposures_ctf_estimated.cs` and `J3_passthrough_exposures.cs`.
+    """
+    passed_on = "_passthrough_" in path.stem
+    uids = {int(uid) for uid in rows["uid"]}
+    found = []
+    for other in sorted(path.parent.glob("*.cs")):
+        if ("_passthrough_" in other.stem) != passed_on:
+            with suppress(InputError):
+                if {int(uid) for uid in _load(other)["uid"]} == uids:
+                    found.append(other)
+    return found
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401  Dataset of an untyped client
@@ -166,9 +192,15 @@ def _like_raw(rows: Any, slot: str) -> list[Any]:  # noqa: ANN401  Dataset
 
 
 def _save(rows: Any, target: Path) -> None:  # noqa: ANN401  Dataset
+    with _writing(target) as temporary, temporary.open("wb") as file:
+        rows.save(file)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[Path]:
     try:
-        with replacing(target) as temporary, temporary.open("wb") as file:
-            rows.save(file)
+        with replacing(target) as temporary:
+            yield temporary
     except OSError as error:
         msg = f"Cannot write {target}: {error.strerror}. Make room on its disk."
         raise InputError(msg) from error

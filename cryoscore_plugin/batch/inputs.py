@@ -72,20 +72,6 @@ class MicrographTable(Protocol):
         ...
 
 
-@runtime_checkable  # As above.
-class TableMaker(Protocol):
-    """A format of tables that can be written without one to start from."""
-
-    def write_list(
-        self, target: Path, outputs: Mapping[Path, Path], *, root: Path
-    ) -> None:
-        """Write a table of denoised micrographs, keyed by their inputs.
-
-        Names in the table begin at `root`.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class FoundMicrograph:
     """One micrograph that the user means.

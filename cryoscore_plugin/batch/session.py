@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryoscore_plugin import __version__
-from cryoscore_plugin.batch.inputs import TableMaker, table_formats
+from cryoscore_plugin.batch.inputs import table_formats
 from cryoscore_plugin.batch.ledger import ledger_state, read_ledger
 from cryoscore_plugin.batch.model import ModelFacts
 from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
@@ -194,7 +194,8 @@ def write_tables(request: BatchRequest, plan: BatchPlan) -> list[Path]:
     Returns
     -------
     tables : list[Path]
-        Those that were written; none for binned outputs, whose picks need scaling.
+        Those that were written; none for binned outputs, whose picks need scaling, and
+        for a project without a table.
 
     Raises
     ------
@@ -228,22 +229,15 @@ def _finished_outputs(request: BatchRequest, plan: BatchPlan) -> dict[Path, Path
 def _write(
     request: BatchRequest, project: FoundProject, outputs: Mapping[Path, Path]
 ) -> list[Path]:
-    if not outputs:
+    # Without a table nobody knows voltage and aberration, which RELION wants in one.
+    if not outputs or project.table is None:
         return []
-    if project.table is not None:
-        suffix = project.table.suffix.lower()
-        target = request.output / f"{project.table.stem}_denoised{suffix}"
-        format_ = table_formats()[suffix]
-        root = None if project.root == Path() else project.root
-        format_.write_denoised(project.table, target, outputs, root=root)
-        return [target]
-    written = []
-    for suffix, format_ in sorted(table_formats().items()):
-        if isinstance(format_, TableMaker):
-            target = request.output / f"denoised_micrographs{suffix}"
-            format_.write_list(target, outputs, root=project.root)
-            written.append(target)
-    return written
+    suffix = project.table.suffix.lower()
+    target = request.output / f"{project.table.stem}_denoised{suffix}"
+    format_ = table_formats()[suffix]
+    root = None if project.root == Path() else project.root
+    format_.write_denoised(project.table, target, outputs, root=root)
+    return [target]
 
 
 def make_output_folder(output: Path) -> None:
