@@ -21,9 +21,10 @@ from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.pretrained import find_checkpoint
 from cryoscore_plugin.training.crops import ScenePool, level_scenes
-from cryoscore_plugin.training.loop import STATE, train
+from cryoscore_plugin.training.loop import train
 from cryoscore_plugin.training.pool import build_pool
 from cryoscore_plugin.training.recipe import PoolSettings, Recipe
+from cryoscore_plugin.training.run_state import STATE
 
 WORKING_PIXEL_SIZE = 3.0
 """In Å/px; the pool's pixel sizes lie around it."""

@@ -18,67 +18,30 @@ from __future__ import annotations
 import csv
 import json
 import logging
-import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
-from cryoscore_plugin.files import replacing
-from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.training.crops import ScenePool, TrainingPair, mix_batch
 from cryoscore_plugin.training.recipe import Recipe
+from cryoscore_plugin.training.run_state import (
+    CURVE,
+    STATE,
+    Run,
+    averaged_weights,
+    descend,
+    resume_run,
+    save_run,
+    start_run,
+    without_denormals,
+)
 from cryoscore_plugin.training.validation import ValidationResult, validate
 
 log = logging.getLogger(__name__)
-
-STATE, CURVE = "state.pt", "curve.csv"
-
-
-@dataclass(kw_only=True, eq=False)
-class Run:
-    """A training run as it stands; the only thing here that changes.
-
-    Attributes
-    ----------
-    model, averaged : nn.Module
-        The network, and the running mean of its weights, which is what is kept.
-    optimizer : torch.optim.Optimizer
-        With its own memory.
-    rng : np.random.Generator
-        Source of all pairs.
-    step : int
-        Steps done.
-    best : dict
-        Risk, step and weights of the best validation so far.
-    """
-
-    model: PreconditionedDenoiser
-    averaged: AveragedModel
-    optimizer: torch.optim.Optimizer
-    rng: np.random.Generator
-    step: int
-    best: dict[str, object]
-
-
-@contextmanager
-def without_denormals() -> Iterator[None]:
-    """Take the smallest numbers for zero, as long as this lasts.
-
-    Averages of weights that began at zero pass through numbers so small that the
-    processor needs a hundred times longer for them.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 @without_denormals()
@@ -109,9 +72,9 @@ def train(
         Averaged weights at the best validation.
     """
     output.mkdir(parents=True, exist_ok=True)
-    run = _start(recipe, start)
+    run = start_run(recipe, start)
     if (output / STATE).exists():
-        _resume(run, output / STATE)
+        resume_run(run, output / STATE)
         log.info("continue after step %d", run.step)
     began, first, loss_sum, count = time.monotonic(), run.step, 0.0, 0
     while run.step < recipe.steps:
@@ -128,7 +91,7 @@ def train(
             _keep_best(run, result)
             seconds = (time.monotonic() - began) / (run.step - first)
             _report(output / CURVE, run.step, loss_sum / count, result, seconds)
-            _save(run, output / STATE)
+            save_run(run, output / STATE)
             loss_sum, count = 0.0, 0
     weights = run.best["weights"]
     if not isinstance(weights, dict):
@@ -147,37 +110,6 @@ def weighted_loss(output: Tensor, pair: TrainingPair, floor: float) -> Tensor:
     return (error / (pair.power + floor)).mean()
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear rise, then a cosine fall to zero at the last step."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def _start(recipe: Recipe, weights: Mapping[str, Tensor] | None) -> Run:
-    torch.manual_seed(recipe.seed)
-    model = PreconditionedDenoiser(recipe.network)
-    if weights is not None:
-        model.load_state_dict(weights)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        recipe.learning_rate,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-    return Run(
-        model=model,
-        averaged=averaged,
-        optimizer=optimizer,
-        rng=np.random.default_rng([recipe.seed, 1]),
-        step=0,
-        best={"risk": math.inf},
-    )
-
-
 def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
     pair = mix_batch(
         pool,
@@ -187,27 +119,18 @@ def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
         rng=run.rng,
         background=recipe.background,
     )
-    for group in run.optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, run.step)
     u = pair.u.contiguous(memory_format=torch.channels_last)
     loss = weighted_loss(run.model(u, pair.sigma), pair, recipe.floor)
-    run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
-    run.optimizer.step()
-    run.averaged.update_parameters(run.model)
-    run.step += 1
-    return float(loss.detach())
+    return descend(run, recipe, loss)
 
 
 def _keep_best(run: Run, result: ValidationResult) -> None:
     if result.risk < float(str(run.best["risk"])):
-        weights = run.averaged.module.state_dict()
         run.best = {
             "step": run.step,
             "figures": json.dumps(asdict(result)),
             "risk": result.risk,
-            "weights": {name: x.detach().clone() for name, x in weights.items()},
+            "weights": averaged_weights(run),
         }
 
 
@@ -230,27 +153,3 @@ def _report(
         if file.tell() == 0:
             table.writerow(header)
         table.writerow([step, loss, result.risk, *result.denoised.values()])
-
-
-def _save(run: Run, path: Path) -> None:
-    """Write the whole state, or leave the one before."""
-    state = {
-        "model": run.model.state_dict(),
-        "averaged": run.averaged.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "rng": json.dumps(run.rng.bit_generator.state),
-        "step": run.step,
-        "best": run.best,
-    }
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
-
-
-def _resume(run: Run, path: Path) -> None:
-    """Go on from a state that this program wrote; weights_only refuses code."""
-    state = torch.load(path, weights_only=True)
-    run.model.load_state_dict(state["model"])
-    run.averaged.load_state_dict(state["averaged"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.rng.bit_generator.state = json.loads(state["rng"])
-    run.step, run.best = state["step"], state["best"]

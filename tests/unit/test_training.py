@@ -17,7 +17,7 @@ from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.local_mean import without_local_mean
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.noise_level import NOISE_BAND
-from cryoscore_plugin.training import loop
+from cryoscore_plugin.training import loop, run_state
 from cryoscore_plugin.training.crops import (
     ScenePool,
     TrainingPair,
@@ -162,7 +162,7 @@ def test_weights_do_not_know_the_particles(pool: ScenePool) -> None:
 
 
 def test_learning_rate_rises_and_ends_at_zero() -> None:
-    rates = [loop.learning_rate(RECIPE, step) for step in range(RECIPE.steps + 1)]
+    rates = [run_state.learning_rate(RECIPE, step) for step in range(RECIPE.steps + 1)]
     assert rates[0] < rates[1] == pytest.approx(RECIPE.learning_rate)
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert rates[-1] == pytest.approx(0, abs=1e-12)
@@ -178,7 +178,7 @@ def test_stopped_run_ends_with_the_same_weights(
     expected = loop.train(RECIPE, pool, pool, output=tmp_path / "undisturbed")
     one_step = loop._one_step
 
-    def fail_at_step_five(run: loop.Run, recipe: Recipe, scenes: ScenePool) -> float:
+    def fail_at_step_five(run: run_state.Run, recipe: Recipe, scenes: ScenePool) -> float:
         if run.step == 4:
             raise StoppedError
         return one_step(run, recipe, scenes)
