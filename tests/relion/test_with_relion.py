@@ -475,6 +475,30 @@ def test_extraction_without_restoring_gets_nothing_where_names_do_not_line_up(
     assert list(stars) == []
 
 
+def test_table_of_a_batch_is_imported_picked_on_and_restored(project: Project) -> None:
+    program = Path(sys.executable).with_name("cryoscore")
+    words = [program, "batch", ".", "--model", project.checkpoint, "--device", "cpu"]
+    said = subprocess.run(
+        words, cwd=project.folder, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    assert "RELION project ., table Import/job001/micrographs.star: 3" in said
+    imported = project.add(
+        "Import",
+        do_raw="No",
+        do_other="Yes",
+        fn_in_other="cryoscore/micrographs_denoised.star",
+        node_type="Micrographs STAR file (.star)",
+    )
+    assert project.run(imported) == "Succeeded"
+    picking = project.add_picking(f"{imported}micrographs_denoised.star")
+    assert project.run(picking) == "Succeeded"
+    picks = project.picks_of(picking)
+    job = project.add("External", fn_exe=str(RESTORE), in_coords=picks, in_mic=TABLE)
+    assert project.run(job) == "Succeeded", project.run_out(job)
+    name = Path(picks).name if project.version == 3 else "coords_on_raw.star"
+    assert_all_from_raw(project.extract(f"{job}{name}"), project.count_picks(picking))
+
+
 def test_picks_of_raw_micrographs_fail_the_job_in_relion(project: Project) -> None:
     picking = project.add_picking(TABLE)
     assert project.run(picking) == "Succeeded"
