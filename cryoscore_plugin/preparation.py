@@ -118,6 +118,35 @@ def prepare(
     )
 
 
+def prepare_noise(
+    noise: ResizedTensor, prepared: Prepared, *, local_mean: float | None = None
+) -> ImageTensor:
+    """Bring noise to the units of a micrograph of its size that was prepared.
+
+    Parameters
+    ----------
+    noise : ImageTensor
+        Noise alone, such as the difference of two halves, in grey values of the
+        micrograph. Its outliers are clipped.
+    prepared : Prepared
+        What `prepare` made of the micrograph.
+    local_mean : float | None
+        As for `prepare`.
+
+    Raises
+    ------
+    MicrographError
+        If the noise is constant.
+    """
+    standard = standardize(noise[prepared.area])
+    h, w = prepared.noisy.pixels.shape
+    cropped = fourier_crop(standard.pixels, (h, w))
+    scaled = cropped * (standard.spread / prepared.spread) / prepared.noisy.level
+    return (
+        scaled if local_mean is None else without_local_mean(scaled, sigma=local_mean)
+    )
+
+
 def on_input_grid(
     prepared: Prepared, clean: ImageTensor, image: ResizedTensor
 ) -> Tensor:

@@ -1,0 +1,174 @@
+"""The user's own micrographs, prepared as the network will see them, with their noise.
+
+Half precision is enough to keep them: its rounding is a thousandth of a grey value,
+next to noise of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float16
+from torch import Tensor
+
+from cryoscore_plugin.checkpoint import ModelCard
+from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.micrograph import Micrograph
+from cryoscore_plugin.mrc import read_micrograph, read_stack
+from cryoscore_plugin.noise_model import estimate_noise_model
+from cryoscore_plugin.normalization import standardize
+from cryoscore_plugin.preparation import prepare, prepare_noise
+from cryoscore_plugin.rescaling import fourier_crop, working_shape
+from cryoscore_plugin.tensors import ImageTensor
+from cryoscore_plugin.training.recorruption import join_halves
+from cryoscore_plugin.training.sources import TrainingSource
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnMicrograph:
+    """A micrograph to learn from, in units of its noise.
+
+    Attributes
+    ----------
+    source : TrainingSource
+        Where it is from.
+    noisy : Float16[Tensor, "h w"]
+        The micrograph on the working grid; with halves, their mean.
+    corruption : Float16[Tensor, "h w"] or None
+        Measured noise that could as well be that of `noisy`; None without halves.
+    tau : float
+        Strength of `corruption` at which input and target are the halves; 1 without.
+    pixel_size : float
+        Of the working grid, in Å/px.
+    """
+
+    source: TrainingSource
+    noisy: Float16[Tensor, "h w"]
+    corruption: Float16[Tensor, "h w"] | None
+    tau: float
+    pixel_size: float
+
+
+def read_own(
+    source: TrainingSource, card: ModelCard, *, pixel_size: float | None
+) -> OwnMicrograph:
+    """Read a micrograph, or its halves, and prepare it as a model wants it.
+
+    Parameters
+    ----------
+    source : TrainingSource
+        Where it lies.
+    card : ModelCard
+        Of the model that training starts from.
+    pixel_size : float or None
+        Pixel size of the file in Å/px, if it is to count more than table and header.
+
+    Raises
+    ------
+    MicrographError
+        If a file cannot be read, or the halves are not two images of one area.
+    """
+    size = pixel_size or source.pixel_size
+    try:
+        if source.halves:
+            return _of_halves(source, _read_halves(source.halves, size), card)
+        return _of_whole(source, read_micrograph(source.path, pixel_size=size), card)
+    except MicrographError as error:
+        if str(source.path) in str(error):
+            raise
+        msg = f"{source.path}: {error}"
+        raise MicrographError(msg) from error
+
+
+def _of_whole(
+    source: TrainingSource, micrograph: Micrograph, card: ModelCard
+) -> OwnMicrograph:
+    prepared = prepare(
+        _tensor(micrograph),
+        pixel_size=micrograph.pixel_size,
+        working_pixel_size=card.working_pixel_size,
+        local_mean=card.local_mean,
+    )
+    return OwnMicrograph(
+        source=source,
+        noisy=prepared.noisy.pixels.half(),
+        corruption=None,
+        tau=1.0,
+        pixel_size=prepared.pixel_size,
+    )
+
+
+def _of_halves(
+    source: TrainingSource, halves: Sequence[Micrograph], card: ModelCard
+) -> OwnMicrograph:
+    first, second = halves
+    _check_pair(first, second)
+    one, other = _tensor(first), _tensor(second)
+    h, w = working_shape(
+        (one.shape[0], one.shape[1]),
+        pixel_size=first.pixel_size,
+        working_pixel_size=card.working_pixel_size,
+    )
+    levels = _noise_level(one, (h, w)), _noise_level(other, (h, w))
+    joined = join_halves(one, other, levels=levels)
+    prepared = prepare(
+        joined.mean,
+        pixel_size=first.pixel_size,
+        working_pixel_size=card.working_pixel_size,
+        local_mean=card.local_mean,
+    )
+    noise = prepare_noise(joined.corruption, prepared, local_mean=card.local_mean)
+    return OwnMicrograph(
+        source=source,
+        noisy=prepared.noisy.pixels.half(),
+        corruption=noise.half(),
+        tau=joined.tau,
+        pixel_size=prepared.pixel_size,
+    )
+
+
+def _read_halves(paths: Sequence[Path], pixel_size: float | None) -> list[Micrograph]:
+    """The two halves, from two files or from one that holds both."""
+    if len(paths) == 2:
+        return [read_micrograph(path, pixel_size=pixel_size) for path in paths]
+    [path] = paths
+    images = read_stack(path, pixel_size=pixel_size)
+    if len(images) != 2:
+        msg = (
+            f"{path} should hold two halves of a micrograph, but holds {len(images)} "
+            "image(s). Give a table without it, and the halves as files beside the "
+            "micrographs."
+        )
+        raise MicrographError(msg)
+    return images
+
+
+def _check_pair(first: Micrograph, second: Micrograph) -> None:
+    names = f"{first.source} and {second.source}"
+    if first.pixels.shape != second.pixels.shape:
+        msg = (
+            f"{names} should be halves of one micrograph, but have "
+            f"{first.pixels.shape} and {second.pixels.shape} px. Check their names."
+        )
+        raise MicrographError(msg)
+    if np.array_equal(first.pixels, second.pixels):
+        msg = (
+            f"{names} should be halves with independent noise, but are the same image. "
+            "Give the averages of odd and of even frames."
+        )
+        raise MicrographError(msg)
+
+
+def _noise_level(image: ImageTensor, shape: tuple[int, int]) -> float:
+    """Noise level on the working grid, in grey values."""
+    standard = standardize(image)
+    cropped = fourier_crop(standard.pixels, shape)
+    return estimate_noise_model(cropped).level * standard.spread
+
+
+def _tensor(micrograph: Micrograph) -> ImageTensor:
+    return torch.from_numpy(np.require(micrograph.pixels, np.float32, ["C", "W"]))
