@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cryoscore_plugin.errors import InputError
+
 _DAY = 86400.0
 """In s; nobody writes at one file for so long."""
 
@@ -38,6 +40,28 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def make_new_folder(folder: Path) -> None:
+    """Make a folder for outputs; one that is there must be empty.
+
+    Raises
+    ------
+    InputError
+        If it holds anything, or cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        full = any(folder.iterdir())
+    except OSError as error:
+        msg = f"Cannot write to {folder}: {error}. Name another --output."
+        raise InputError(msg) from error
+    if full:
+        msg = (
+            f"{folder} should be a new or empty folder, but holds files. Name another "
+            "one with --output, or remove it."
+        )
+        raise InputError(msg)
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:

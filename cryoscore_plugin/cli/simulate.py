@@ -78,9 +78,9 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--background",
     type=click.FloatRange(min=0),
-    default=1.0,
+    default=0.4,
     show_default=True,
-    help="Strength of carbon, ice, contamination and debris; 0 for none.",
+    help="Strength of carbon, ice, contamination and debris; 0 for none, 1 for ugly.",
 )
 @click.option(
     "--halves/--no-halves",

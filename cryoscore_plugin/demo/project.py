@@ -1,43 +1,36 @@
-"""Simulate the micrographs of a small RELION project, and keep the truth beside it.
+"""A small RELION project of simulated micrographs, with the truth about them.
 
-    DIR/
-    ├── project/                      what a user of RELION has
-    │   ├── Micrographs/mic_001.mrc
-    │   └── micrographs.star
-    └── truth/mic_001.mrc             what the particles alone contribute
-
-All micrographs show one particle that exists nowhere, in random orientations, at
-defoci from 0.8 to 2 µm, with the background that `simulation.background` draws. The
-tests hold that the same seed gives the same bytes.
+All micrographs show one particle that exists nowhere; `simulation.dataset` makes and
+writes them. The tests hold that the same seed gives the same pixels.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cryoscore_plugin.arrays import Image
-from cryoscore_plugin.ctf import Optics
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.errors import InputError
-from cryoscore_plugin.micrograph import Micrograph
-from cryoscore_plugin.mrc import write_micrograph
-from cryoscore_plugin.simulation.micrographs import (
-    Exposure,
-    SceneSettings,
-    simulate_micrograph,
+from cryoscore_plugin.simulation.dataset import (
+    IMAGES,
+    TRUTH,
+    DatasetSettings,
+    write_dataset,
 )
+from cryoscore_plugin.simulation.micrographs import Exposure, SceneSettings
 
 PIXEL_SIZE = 1.5
 """In Å/px: twice as fine as the models work, as in a usual data set."""
 
 DOSE = 30.0
 """In e/Å²; a usual exposure has 30 to 60."""
+
+DEFOCUS = (8000.0, 20000.0)
+"""In Å."""
 
 DIAMETERS = (130.0, 200.0)
 """Range of the particle's diameter in Å; many show up clearly in a small image."""
@@ -71,11 +64,11 @@ class DemoProject:
 
     def raw(self, name: str) -> Path:
         """A simulated micrograph."""
-        return self.project / "Micrographs" / name
+        return self.project / IMAGES / name
 
     def truth(self, name: str) -> Path:
         """What the particles alone contribute to it."""
-        return self.folder / "truth" / name
+        return self.project / TRUTH / name
 
 
 def make_project(folder: Path, *, size: int, seed: int) -> DemoProject:
@@ -95,25 +88,18 @@ def make_project(folder: Path, *, size: int, seed: int) -> DemoProject:
     InputError
         If the folder holds something else, or cannot be written.
     """
-    names = tuple(f"mic_{number:03d}.mrc" for number in range(1, COUNT + 1))
-    demo = DemoProject(folder=folder.absolute(), names=names)
-    _clear(demo.folder)
-    rng = np.random.default_rng(seed)
-    particle = random_particle(rng)
-    exposure = Exposure(shape=(size, size), pixel_size=PIXEL_SIZE, dose=DOSE)
-    for name in names:
-        simulated = simulate_micrograph(
-            [particle],
-            _optics(rng),
-            SceneSettings(),
-            exposure,
-            rng=rng,
-        )
-        _write(demo.raw(name), simulated.noisy)
-        _write(demo.truth(name), simulated.clean)
-    table = demo.project / "micrographs.star"
-    table.write_text(micrographs_table(names), encoding="utf-8")
-    return demo
+    folder = folder.absolute()
+    _clear(folder)
+    settings = DatasetSettings(
+        count=COUNT,
+        exposure=Exposure(shape=(size, size), pixel_size=PIXEL_SIZE, dose=DOSE),
+        scene=SceneSettings(),
+        defocus=DEFOCUS,
+        seed=seed,
+    )
+    particle = random_particle(np.random.default_rng(seed))
+    names = write_dataset(folder / "project", [particle], settings)
+    return DemoProject(folder=folder, names=tuple(f"{name}.mrc" for name in names))
 
 
 def random_particle(rng: np.random.Generator) -> AtomicModel:
@@ -122,32 +108,6 @@ def random_particle(rng: np.random.Generator) -> AtomicModel:
         particle = random_shape(rng)
         if DIAMETERS[0] <= particle.diameter <= DIAMETERS[1]:
             return particle
-
-
-def micrographs_table(names: Sequence[str]) -> str:
-    """The table that RELION's Import job would write (3.1 and later read it)."""
-    optics = Optics(defocus_u=0.0, defocus_v=0.0)
-    rows = "\n".join(f"Micrographs/{name} 1" for name in names)
-    return (
-        "\n# version 30001\n\ndata_optics\n\nloop_\n"
-        "_rlnOpticsGroupName #1\n_rlnOpticsGroup #2\n_rlnMicrographPixelSize #3\n"
-        "_rlnVoltage #4\n_rlnSphericalAberration #5\n_rlnAmplitudeContrast #6\n"
-        f"opticsGroup1 1 {PIXEL_SIZE} {optics.voltage} {optics.spherical_aberration} "
-        f"{optics.amplitude_contrast}\n\n"
-        "\n# version 30001\n\ndata_micrographs\n\nloop_\n"
-        "_rlnMicrographName #1\n_rlnOpticsGroup #2\n"
-        f"{rows}\n\n"
-    )
-
-
-def _optics(rng: np.random.Generator) -> Optics:
-    defocus = rng.uniform(8000, 20000)
-    return Optics(
-        defocus_u=defocus + 200,
-        defocus_v=defocus,
-        defocus_angle=rng.uniform(0, 180),
-        b_factor=80.0,
-    )
 
 
 def _clear(folder: Path) -> None:
@@ -162,14 +122,8 @@ def _clear(folder: Path) -> None:
                 )
                 raise InputError(msg)
             shutil.rmtree(folder)
-        for part in ("project/Micrographs", "truth"):
-            (folder / part).mkdir(parents=True)
+        folder.mkdir(parents=True)
         mark.touch()
     except OSError as error:
         msg = f"The demo cannot write to {folder}: {error}. Name another --output."
         raise InputError(msg) from error
-
-
-def _write(path: Path, pixels: Image) -> None:
-    micrograph = Micrograph(pixels=pixels, pixel_size=PIXEL_SIZE)
-    write_micrograph(path, micrograph, labels=["Simulated by cryoscore demo"])

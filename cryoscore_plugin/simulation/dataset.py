@@ -27,8 +27,7 @@ from scipy.spatial.transform import Rotation
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.ctf import Optics
 from cryoscore_plugin.density.atomic_model import AtomicModel
-from cryoscore_plugin.errors import InputError
-from cryoscore_plugin.files import replacing
+from cryoscore_plugin.files import make_new_folder, replacing
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
 from cryoscore_plugin.simulation.micrographs import (
@@ -98,7 +97,7 @@ def write_dataset(
     InputError
         If the folder holds anything, or cannot be written.
     """
-    _make_folders(folder)
+    make_new_folder(folder)
     micrographs, particles = [], []
     for number in range(1, settings.count + 1):
         name = f"mic_{number:04d}"
@@ -185,22 +184,6 @@ def _optics(settings: DatasetSettings, rng: np.random.Generator) -> Optics:
     )
 
 
-def _make_folders(folder: Path) -> None:
-    """Make the folders; refuse to write among other files."""
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            msg = (
-                f"{folder} should be a new or empty folder, but holds files. Name "
-                "another one with --output, or remove it."
-            )
-            raise InputError(msg)
-        for part in (IMAGES, TRUTH):
-            (folder / part).mkdir(parents=True)
-    except OSError as error:
-        msg = f"Cannot write to {folder}: {error}. Name another --output."
-        raise InputError(msg) from error
-
-
 def _write_images(
     folder: Path,
     name: str,
@@ -215,6 +198,8 @@ def _write_images(
         micrograph = Micrograph(pixels=pixels, pixel_size=image.pixel_size)
         write_micrograph(path, micrograph, labels=[LABEL])
 
+    for part in (IMAGES, TRUTH):
+        (folder / part).mkdir(exist_ok=True)
     write(folder / IMAGES / f"{name}.mrc", image.noisy)
     write(folder / TRUTH / f"{name}.mrc", image.clean)
     if halves:

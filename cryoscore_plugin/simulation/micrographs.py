@@ -40,6 +40,11 @@ MARGIN = 300.0
 """Width in Å of the canvas around a micrograph: half a large particle and the
 reach of its Fresnel fringes."""
 
+TYPICAL_BACKGROUND = 0.4
+"""Strength of the background at which simulated micrographs have as much power at
+waves longer than 250 Å as eight real ones (EMPIAR-10146), by the spectra that a frame
+and the rest of its movie share. With 1 a micrograph is an ugly one."""
+
 QUANTUM_EFFICIENCY = 0.7
 """Share of the electrons that count, of a direct detector at low frequency."""
 
@@ -66,7 +71,7 @@ class SceneSettings:
     occupancy: float = 0.25
     separation: float = 1.05
     contrast: float = 0.6
-    background: float = 1.0
+    background: float = TYPICAL_BACKGROUND
     views: int = 24
 
 

@@ -42,11 +42,6 @@ Electrons = TypeVar("Electrons", float, Float32[np.ndarray, " n"])
 TYPICAL_CONTRAST = 0.6
 """Phase contrast relative to weak-phase theory, in the middle of its range."""
 
-TYPICAL_BACKGROUND = 0.4
-"""Strength of the background at which simulated scenes have as much power above 250 Å
-as eight micrographs of EMPIAR-10146, by the spectra that a frame and the rest of its
-movie share."""
-
 BACKGROUND_WEIGHT = {"removed": 0.02, "kept": 0.2}
 """How much background power counts beside signal power, by what becomes of it: where
 there is much of it, less can be asked of the network."""

@@ -16,9 +16,11 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from cryoscore_plugin.evaluation.fidelity import band_correlation
-from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
-from cryoscore_plugin.training.crops import (
+from cryoscore_plugin.simulation.micrographs import (
+    QUANTUM_EFFICIENCY,
     TYPICAL_BACKGROUND,
+)
+from cryoscore_plugin.training.crops import (
     TYPICAL_CONTRAST,
     ScenePool,
     damaged,

@@ -46,6 +46,7 @@ from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import read_micrograph, write_micrograph
 from cryoscore_plugin.rescaling import fourier_crop
 from cryoscore_plugin.simulation.micrographs import (
+    TYPICAL_BACKGROUND,
     Exposure,
     SceneSettings,
     SimulatedMicrograph,
@@ -227,7 +228,12 @@ def measure(cases: list[Case], denoisers: tuple[str, ...]) -> list[dict[str, obj
 @click.option("--size", default=1024, help="Side of a micrograph in px.")
 @click.option("--scenes", default=2, help="Scenes of each model.")
 @click.option("--seed", default=2026)
-@click.option("--background", default=1.0, help="Strength of the background.")
+@click.option(
+    "--background",
+    default=TYPICAL_BACKGROUND,
+    show_default=True,
+    help="Strength of the background; 1 for an ugly micrograph.",
+)
 @click.option("--json", "record", type=click.Path(path_type=Path))
 def main(  # noqa: PLR0913  one argument for each option
     *,

@@ -46,7 +46,7 @@ def test_demo_without_relion_denoises_every_micrograph(
 ) -> None:
     folder, figures, _ = finished
     names = [item["micrograph"] for item in figures["micrographs"]]
-    assert names == [f"mic_{number:03d}.mrc" for number in range(1, COUNT + 1)]
+    assert names == [f"mic_{number:04d}.mrc" for number in range(1, COUNT + 1)]
     assert "called directly" in figures["job"]
     for item in figures["micrographs"]:
         assert 0 < item["correlation_before"] < 1
