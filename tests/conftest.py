@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,26 @@ def _no_user_settings(
 ) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "xdg"))
+
+
+@pytest.fixture
+def mount_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a file system of a size such as `64k`; gives its folder."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    folder = tmp_path / "disk"
+    if mount is None or umount is None or os.getuid() != 0:
+        pytest.skip("only root can mount a small file system")
+
+    def make(size: str) -> Path:
+        folder.mkdir()
+        command = [mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            pytest.skip("this computer lets no file system be mounted")
+        return folder
+
+    yield make
+    if folder.is_mount():
+        subprocess.run([umount, "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from cryoscore_plugin.batch.monitor import (
     MicrographTask,
 )
 from cryoscore_plugin.errors import ConfigError, JobAbortedError
+from cryoscore_plugin.files import remove_leftovers
 from cryoscore_plugin.settings import DenoiseSettings
 
 Client = Any
@@ -85,6 +86,7 @@ class ClusterEngine:
         ConfigError, CheckpointError, DeviceError
             If a setting, the model or a device of a worker cannot be used.
         """
+        remove_leftovers(task.output for task in tasks)
         address = self._client.scheduler.address
         monitor.on_start(f"model {self._model} on Dask {address}", total=len(tasks))
         work = _Work(waiting=(task for task in tasks if gate.take(task)))

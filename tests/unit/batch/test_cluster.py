@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,13 @@ def test_workers_denoise_and_the_monitor_is_told(
     monkeypatch.setattr(cluster_worker, "_loaded", {})
     monkeypatch.setattr("cryoscore_plugin.denoiser.load_denoisers", run.load_denoisers)
     monitor = new_monitor()
+    dead = f".{tasks[0].output.name}.999999999@{socket.gethostname()}.part"
+    tasks[0].output.parent.mkdir()
+    tasks[0].output.with_name(dead).touch()
     with workers(jobs=2, processes="false") as client:
         results = engine_of(client)(tasks, monitor, Everything())
     assert statuses(results) == ["denoised"] * 4
+    assert not tasks[0].output.with_name(dead).exists()
     assert all(task.output.exists() for task in tasks)
     assert [done for done, _ in monitor.counts] == [1, 2, 3, 4]
     assert "Dask" in monitor.started[0][0]

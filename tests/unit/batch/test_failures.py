@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
-import subprocess
 import threading
 from collections import namedtuple
 
@@ -27,21 +25,6 @@ def statuses(results):
 
 def files_of(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 kB."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if mount is None or umount is None or os.getuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    command = [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("this computer lets no file system be mounted")
-    yield folder
-    subprocess.run([umount, str(folder)], check=True)
 
 
 def test_bad_micrographs_do_not_stop_the_others(tasks, denoise):
@@ -174,8 +157,9 @@ def test_output_folder_below_a_file_fails_with_advice(tasks, denoise):
 
 
 def test_really_full_disk_leaves_no_half_file(
-    small_disk, tmp_path, monkeypatch, denoise
+    mount_disk, tmp_path, monkeypatch, denoise
 ):
+    small_disk = mount_disk("64k")
     pixels = np.random.default_rng(0).normal(size=(90, 100)).astype(np.float32)
     (tmp_path / "raw").mkdir()
     tasks = []
