@@ -11,45 +11,14 @@ the units it wants.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch_ctf import calculate_ctf_2d
 
+from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.spectrum import frequency_grid
 from cryoscore_plugin.tensors import HalfPlaneMap
 
-
-@dataclass(frozen=True, kw_only=True)
-class Optics:
-    """How the microscope was set for one micrograph.
-
-    Attributes
-    ----------
-    defocus_u, defocus_v : float
-        Largest and smallest defocus, in Å; underfocus is positive.
-    defocus_angle : float
-        Direction of `defocus_u` from the x axis, in degrees.
-    voltage : float
-        In kV.
-    spherical_aberration : float
-        In mm.
-    amplitude_contrast : float
-        Fraction, 0 to 1.
-    phase_shift : float
-        Of a phase plate, in degrees.
-    b_factor : float
-        Envelope `exp(-B k² / 4)` for motion and partial coherence, in Å².
-    """
-
-    defocus_u: float
-    defocus_v: float
-    defocus_angle: float = 0.0
-    voltage: float = 300.0
-    spherical_aberration: float = 2.7
-    amplitude_contrast: float = 0.1
-    phase_shift: float = 0.0
-    b_factor: float = 0.0
+__all__ = ["Optics", "contrast_transfer"]
 
 
 def contrast_transfer(

@@ -44,8 +44,13 @@ from cryoscore_plugin.preparation import (
     prepare,
 )
 from cryoscore_plugin.pretrained import find_checkpoint
-from cryoscore_plugin.quality import residual_whiteness, signal_to_noise
+from cryoscore_plugin.quality import (
+    relative_change,
+    residual_whiteness,
+    signal_to_noise,
+)
 from cryoscore_plugin.settings import DenoiseSettings
+from cryoscore_plugin.target import Target, load_target
 from cryoscore_plugin.tensors import ImageTensor
 
 COARSEST = 1.5
@@ -72,7 +77,8 @@ class Restoration:
         Numbers by name: `noise_level` (of a pixel of the working grid, in grey
         values), `noise_variation` (relative standard deviation of the local noise
         level), `clipped_fraction`, `signal_to_noise` and `residual_whiteness`
-        (see `quality`).
+        (see `quality`); with guidance also `guided_change`, the size of what guidance
+        changed relative to the unguided result.
     warnings : tuple[str, ...]
         What the user should know although nothing failed, a sentence each.
     """
@@ -100,6 +106,8 @@ class Denoiser:
         What the model's card says of it, in working px.
     write_binned : bool
         Whether results stay at the working pixel size.
+    target : Target or None
+        The known particle that guides the results, if any.
     """
 
     network: TileDenoiser
@@ -108,14 +116,16 @@ class Denoiser:
     fingerprint: str
     local_mean: float | None = None
     write_binned: bool = False
+    target: Target | None = None
 
     @property
     def description(self) -> str:
         """Model, device and arithmetic in words."""
-        return (
+        engine = (
             f"model {self.fingerprint} at {self.working_pixel_size:g} Å/px on "
             f"{self.engine.description}"
         )
+        return engine if self.target is None else f"{engine}, {self.target.description}"
 
     def denoise(self, micrograph: Micrograph) -> Restoration:
         """Restore the particle signal of a micrograph.
@@ -155,7 +165,12 @@ class Denoiser:
             local_mean=self.local_mean,
         )
         clean = posterior_mean(self.network, prepared.noisy.pixels, self.engine)
-        quality = _quality(prepared, clean)
+        change = {}
+        if self.target is not None:
+            unguided = clean
+            clean = self.target.guided(clean, prepared, micrograph, self.local_mean)
+            change["guided_change"] = relative_change(unguided, clean)
+        quality = _quality(prepared, clean) | change
         finish = on_working_grid if self.write_binned else on_input_grid
         result = finish(prepared, clean, image)
         return Restoration(
@@ -217,6 +232,7 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
     devices = choose_devices(settings.device)
     path = find_checkpoint(settings.model)
     checkpoint = load_checkpoint(path)
+    target = load_target(settings)
     network, size = _network(checkpoint, path)
     card = checkpoint.card
     channels = sum(number / 4**level for level, number in enumerate(size.channels))
@@ -233,6 +249,7 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
             fingerprint=f"{card.name} {checkpoint.sha256[:12]}",
             local_mean=card.local_mean,
             write_binned=settings.write_binned,
+            target=target,
         )
         for device in devices
     ]

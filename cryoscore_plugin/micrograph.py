@@ -9,6 +9,7 @@ import numpy as np
 
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.optics import Optics
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +33,8 @@ class Micrograph:
         sections run (`mapc` and its like).
     source : Path or None
         The file it was read from, for messages.
+    optics : Optics or None
+        How it was taken, where a table says.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Micrograph:
     start: tuple[int, int, int] = (0, 0, 0)
     axes: tuple[int, int, int] = (1, 2, 3)
     source: Path | None = None
+    optics: Optics | None = None
 
     def __post_init__(self) -> None:
         name = self.source or "This micrograph"

@@ -49,6 +49,18 @@ def signal_to_noise(
     return kept / taken if taken > 0 else 0.0
 
 
+def relative_change(before: ImageTensor, after: ImageTensor) -> float:
+    """Size of the difference of two images relative to that of the first; 0 if equal.
+
+    Parameters
+    ----------
+    before, after : ImageTensor
+        In the same units.
+    """
+    change = float((after - before).norm())
+    return change / float(before.norm().clamp_min(1e-30))
+
+
 def residual_whiteness(
     noisy: ImageTensor, clean: ImageTensor, *, pixel_size: float
 ) -> float:

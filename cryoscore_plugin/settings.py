@@ -60,6 +60,30 @@ class DenoiseSettings(BaseModel):
         description="Pixel type of the outputs; float16 halves the disk space, and "
         "RELION 3.1 cannot read it.",
     )
+    reference: str | None = Field(
+        default=None,
+        description="Known particle that guides the result: a file made by `cryoscore "
+        "reference`. Needs guidance.",
+    )
+    guidance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Weight of the reference, from 0 (off) to 1 (only the reference).",
+    )
+    guidance_resolution: float | None = Field(
+        default=None,
+        gt=0,
+        description="Finest detail that is guided, in Å. Default: that of the "
+        "reference.",
+    )
+    guidance_empty: float = Field(
+        default=0.9,
+        ge=0.5,
+        lt=1,
+        description="How likely a place the size of the particle holds none, before "
+        "the micrograph is looked at.",
+    )
     write_binned: bool = Field(
         default=False,
         description="Write at the working pixel size instead of the input's grid. "

@@ -19,6 +19,9 @@ ResizedTensor = Float32[Tensor, "new_h new_w"]
 TileTensor = Float32[Tensor, "1 1 tile_h tile_w"]
 """One tile of a micrograph, as a network takes it."""
 
+ViewStack = Float32[Tensor, "views side side"]
+"""Pictures of one particle from several sides, each in the middle of a square."""
+
 HalfPlane = Complex64[Tensor, "h half"]
 """Fourier coefficients of a real image, as `torch.fft.rfft2` orders them."""
 

@@ -254,3 +254,29 @@ def job_settings(
             raise ConfigError(msg)
         changes["device"] = device
     return DenoiseSettings.checked({**settings.model_dump(), **changes})
+
+
+def with_reference(settings: DenoiseSettings, in_3dref: str | None) -> DenoiseSettings:
+    """Settings with the reference of RELION's field "Input 3D reference".
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+        Settings as given.
+    in_3dref : str or None
+        Value of `--in_3dref`; None if it was not given.
+
+    Raises
+    ------
+    ConfigError
+        If `--reference` is another one.
+    """
+    if in_3dref is None:
+        return settings
+    if settings.reference not in (None, in_3dref):
+        msg = (
+            f"--in_3dref is {in_3dref} and --reference is {settings.reference}, but "
+            "they are the same setting. Give one of them."
+        )
+        raise ConfigError(msg)
+    return settings.model_copy(update={"reference": in_3dref})

@@ -27,6 +27,7 @@ from relion_wrappers.arguments import (
     job_options,
     job_settings,
     picks_options,
+    with_reference,
 )
 from relion_wrappers.job import Marker, RelionJob, leave_marker
 
@@ -157,6 +158,11 @@ def relion() -> None:
     flag_value="auto",
     help="GPU numbers such as 0 or 0,1, as --device. Alone or empty: auto.",
 )
+@click.option(
+    "--in_3dref",
+    metavar="FILE",
+    help="Reference made by `cryoscore reference`, as --reference. Needs --guidance.",
+)
 @_max_failed
 @settings_options(DenoiseSettings)
 @verbose_option
@@ -167,6 +173,7 @@ def denoise(
     arguments: JobArguments,
     settings: DenoiseSettings,
     gpu: str | None,
+    in_3dref: str | None,
     max_failed: int,
 ) -> None:
     """Denoise the micrographs of a RELION table.
@@ -180,7 +187,9 @@ def denoise(
     denoise_table(
         job,
         arguments.in_mics,
-        job_settings(settings, threads=arguments.threads, gpu=gpu),
+        with_reference(
+            job_settings(settings, threads=arguments.threads, gpu=gpu), in_3dref
+        ),
         max_failed=max_failed,
     )
 

@@ -120,9 +120,18 @@ def denoise_table(
     folder = project_name(job.folder)
     outputs = [str(folder / name) for name in output_names(micrographs.names)]
     tasks = [
-        MicrographTask(source=Path(name), output=Path(output), pixel_size=pixel_size)
-        for name, output, pixel_size in zip(
-            micrographs.names, outputs, micrographs.pixel_sizes, strict=True
+        MicrographTask(
+            source=Path(name),
+            output=Path(output),
+            pixel_size=pixel_size,
+            optics=optics,
+        )
+        for name, output, pixel_size, optics in zip(
+            micrographs.names,
+            outputs,
+            micrographs.pixel_sizes,
+            micrographs.optics,
+            strict=True,
         )
     ]
     # Early, because "Mark as finished" reads it too.

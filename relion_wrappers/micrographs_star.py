@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
 from relion_wrappers.located import located, name_from
-from relion_wrappers.optics import pixel_sizes
+from relion_wrappers.optics import micrograph_optics, pixel_sizes
 from relion_wrappers.project import post_job_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cryoscore_plugin.batch.inputs import TableRow
+    from cryoscore_plugin.optics import Optics
     from relion_wrappers.star_file import StarFile
 
 NAME = "rlnMicrographName"
@@ -57,6 +58,8 @@ class MicrographsStar:
         Micrographs as the file names them, in its order.
     pixel_sizes : tuple[float or None, ...]
         Pixel size of each in Å/px; None where the file does not say.
+    optics : tuple[Optics or None, ...]
+        How each was taken; None where the file does not say all of it.
     """
 
     path: Path
@@ -65,6 +68,7 @@ class MicrographsStar:
     table: pd.DataFrame
     names: tuple[str, ...]
     pixel_sizes: tuple[float | None, ...]
+    optics: tuple[Optics | None, ...]
 
 
 def read_micrographs(path: Path) -> MicrographsStar:
@@ -93,6 +97,7 @@ def read_micrographs(path: Path) -> MicrographsStar:
         table=table,
         names=tuple(str(name) for name in table[NAME]),
         pixel_sizes=pixel_sizes(path, star, table),
+        optics=micrograph_optics(star, table),
     )
 
 
@@ -178,12 +183,14 @@ class StarTable:
                 pixel_size=pixel_size,
                 below=_place_below(name),
                 halves=halves,
+                optics=optics,
             )
-            for found, pixel_size, name, halves in zip(
+            for found, pixel_size, name, halves, optics in zip(
                 paths,
                 micrographs.pixel_sizes,
                 micrographs.names,
                 _located_halves(micrographs, root),
+                micrographs.optics,
                 strict=True,
             )
         ]

@@ -1,16 +1,20 @@
-"""The pixel size of each micrograph of a table, in Å/px.
+"""The pixel size of each micrograph of a table in Å/px, and how it was taken.
 
-RELION 3.1 and later give it for the optics group that a row belongs to. RELION 3.0
-gives, in the row itself, the pixel of the detector in µm and the magnification.
+RELION 3.1 and later give the pixel size for the optics group that a row belongs to.
+RELION 3.0 gives, in the row itself, the pixel of the detector in µm and the
+magnification. The same holds for voltage, aberration and amplitude contrast; the
+defocus is always in the row.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.optics import Optics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +22,19 @@ if TYPE_CHECKING:
     from relion_wrappers.star_file import StarFile
 
 _ANGSTROM_PER_MICROMETRE = 1e4
+
+_OPTICS = {
+    "defocus_u": "rlnDefocusU",
+    "defocus_v": "rlnDefocusV",
+    "defocus_angle": "rlnDefocusAngle",
+    "voltage": "rlnVoltage",
+    "spherical_aberration": "rlnSphericalAberration",
+    "amplitude_contrast": "rlnAmplitudeContrast",
+}
+"""Label of each number that the transfer function needs."""
+
+_PHASE_SHIFT = "rlnPhaseShift"
+"""Only where a phase plate was used."""
 
 
 def pixel_sizes(
@@ -52,6 +69,38 @@ def pixel_sizes(
         / _positive(path, needed[1], magnification)
         for detector, magnification in zip(*(table[k] for k in needed), strict=True)
     )
+
+
+def micrograph_optics(star: StarFile, table: pd.DataFrame) -> tuple[Optics | None, ...]:
+    """How each micrograph was taken; None where the file does not say all of it.
+
+    Parameters
+    ----------
+    star : StarFile
+        All that is in the file.
+    table : pd.DataFrame
+        Its table of micrographs.
+    """
+    block = star.blocks.get("optics")
+    groups = _one_row(block) if isinstance(block, dict) else block
+    shared = [] if groups is None else groups.to_dict("records")
+    by_group = {str(row.get("rlnOpticsGroup")): row for row in shared}
+    return tuple(
+        _optics({**by_group.get(str(row.get("rlnOpticsGroup")), {}), **row})
+        for row in table.to_dict("records")
+    )
+
+
+def _optics(row: Mapping[Hashable, object]) -> Optics | None:
+    """How one micrograph was taken, by its own labels and those of its group."""
+    try:
+        numbers = {name: float(str(row[label])) for name, label in _OPTICS.items()}
+        phase_shift = float(str(row.get(_PHASE_SHIFT, 0.0)))
+    except (KeyError, ValueError):
+        return None
+    if not all(map(math.isfinite, (*numbers.values(), phase_shift))):
+        return None
+    return Optics(**numbers, phase_shift=phase_shift)
 
 
 def _one_row(block: dict[str, str]) -> pd.DataFrame:

@@ -16,16 +16,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.guidance.card import read_words
 from cryoscore_plugin.mrc import read_header, read_labels
 from cryoscore_plugin.settings import DenoiseSettings
 
 WITHOUT_EFFECT_ON_PIXELS = {"device", "threads", "tile_size", "overwrite", "model"}
 """Settings that are not part of the fingerprint; the model is, by its hash."""
+
+OF_GUIDANCE = {"reference", "guidance", "guidance_resolution", "guidance_empty"}
+"""Settings that are part of it where guidance is on; the reference is, by its hash."""
 
 STACK_LABEL = "for picking and looking, not for refinement"
 
@@ -60,10 +65,12 @@ def output_labels(
     facts = {
         "version": __version__,
         "model": model,
-        "settings": settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS),
+        "settings": pixel_settings(settings),
         "table pixel size": task.pixel_size,
         "input": [task.source.name, state.st_size, state.st_mtime_ns],
     }
+    if settings.guidance and task.optics is not None:
+        facts["optics"] = asdict(task.optics)
     text = json.dumps(facts, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:40]
     labels = [
@@ -72,7 +79,29 @@ def output_labels(
     ]
     if task.output.suffix == ".mrcs":
         labels.append(STACK_LABEL)
+    if settings.reference is not None and settings.guidance:
+        words = read_words(Path(settings.reference))
+        labels.append(f"cryoscore guided, strength {settings.guidance:g}, by {words}")
     return labels
+
+
+def pixel_settings(settings: DenoiseSettings) -> dict[str, object]:
+    """The settings that change pixels; the reference of guidance by its hash.
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+        How micrographs are denoised.
+
+    Raises
+    ------
+    ConfigError
+        If the reference cannot be read.
+    """
+    if settings.reference is None or not settings.guidance:
+        return settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS | OF_GUIDANCE)
+    values = settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS)
+    return values | {"reference": read_words(Path(settings.reference))}
 
 
 def is_finished(output: Path, labels: list[str]) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.optics import Optics
 
 IMAGE_SUFFIXES = (".mrc", ".mrcs", ".tif", ".tiff")
 PACKED_SUFFIXES = (".gz", ".bz2")
@@ -40,12 +41,15 @@ class TableRow:
     halves : tuple[Path, ...]
         Images of its odd and even frames, where the table names them: two files, or
         one that holds both; found as `path` is.
+    optics : Optics or None
+        How it was taken, where the table says all of it.
     """
 
     path: Path
     pixel_size: float | None = None
     below: Path | None = field(default=None, compare=False)
     halves: tuple[Path, ...] = field(default=(), compare=False)
+    optics: Optics | None = field(default=None, compare=False)
 
 
 @runtime_checkable  # The shape checks of the tests look at arguments.
@@ -87,12 +91,15 @@ class FoundMicrograph:
         In Å/px, if a table says.
     halves : tuple[Path, ...]
         As a table names them; see `TableRow`.
+    optics : Optics or None
+        How it was taken, if a table says.
     """
 
     path: Path
     below: Path
     pixel_size: float | None = None
     halves: tuple[Path, ...] = ()
+    optics: Optics | None = None
 
 
 def find_micrographs(
@@ -207,6 +214,7 @@ def _in_file(path: Path, root: Path | None) -> Iterator[FoundMicrograph]:
                 below=Path(row.path.name),
                 pixel_size=row.pixel_size,
                 halves=row.halves,
+                optics=row.optics,
             )
         return
     if path.suffix.lower() in MOVIE_SUFFIXES:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from cryoscore_plugin.optics import Optics
+
 
 @dataclass(frozen=True, kw_only=True)
 class MicrographTask:
@@ -25,11 +27,14 @@ class MicrographTask:
     pixel_size : float or None
         Pixel size in Å/px according to a table, which counts more than the
         header; None where no table says.
+    optics : Optics or None
+        How it was taken, where a table says; only guidance uses it.
     """
 
     source: Path
     output: Path
     pixel_size: float | None = None
+    optics: Optics | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

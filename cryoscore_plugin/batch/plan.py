@@ -47,10 +47,7 @@ def plan_outputs(
         )
         places = [_absolute(one.path).relative_to(root) for one in found]
         names = _distinct(places)
-    tasks = [
-        MicrographTask(source=one.path, output=output / name, pixel_size=one.pixel_size)
-        for one, name in zip(found, names, strict=True)
-    ]
+    tasks = [_task(one, output / name) for one, name in zip(found, names, strict=True)]
     _refuse_overwriting(tasks)
     return tasks
 
@@ -87,12 +84,15 @@ def mirror_outputs(
                 "one of them, or leave it out of the project."
             )
             raise InputError(msg)
-    tasks = [
-        MicrographTask(source=one.path, output=output / name, pixel_size=one.pixel_size)
-        for one, name in zip(found, names, strict=True)
-    ]
+    tasks = [_task(one, output / name) for one, name in zip(found, names, strict=True)]
     _refuse_overwriting(tasks)
     return tasks
+
+
+def _task(one: FoundMicrograph, output: Path) -> MicrographTask:
+    return MicrographTask(
+        source=one.path, output=output, pixel_size=one.pixel_size, optics=one.optics
+    )
 
 
 def _output_name(below: Path) -> Path:

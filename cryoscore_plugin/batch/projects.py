@@ -146,7 +146,9 @@ def _of_table(kind: str, table: Path, *, root: Path | None) -> FoundProject:
     by_path: dict[Path, FoundMicrograph] = {}
     for row in rows:
         below = row.below or _place_below(row.path, start)
-        found = FoundMicrograph(path=row.path, below=below, pixel_size=row.pixel_size)
+        found = FoundMicrograph(
+            path=row.path, below=below, pixel_size=row.pixel_size, optics=row.optics
+        )
         by_path.setdefault(row.path, found)
     micrographs = _with_distinct_places(tuple(by_path.values()), start)
     return FoundProject(kind=kind, root=start, table=table, micrographs=micrographs)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryoscore_plugin import __version__
-from cryoscore_plugin.batch.finished import WITHOUT_EFFECT_ON_PIXELS, is_finished
+from cryoscore_plugin.batch.finished import is_finished, pixel_settings
 from cryoscore_plugin.batch.ledger import LedgerContents, LedgerEntry
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.settings import DenoiseSettings
@@ -48,8 +48,8 @@ class Recipe:
     @property
     def key(self) -> str:
         """A short hash of it."""
-        settings = self.settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS)
-        text = json.dumps([__version__, self.model, settings], sort_keys=True)
+        facts = [__version__, self.model, pixel_settings(self.settings)]
+        text = json.dumps(facts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

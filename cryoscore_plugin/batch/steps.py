@@ -6,7 +6,7 @@ import errno
 import math
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +109,9 @@ def prepare(
         labels=labels,
         micrograph=None
         if stack
-        else read_micrograph(task.source, pixel_size=pixel_size),
+        else replace(
+            read_micrograph(task.source, pixel_size=pixel_size), optics=task.optics
+        ),
         pixel_size=pixel_size,
         warnings=tuple(warnings),
     )

@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "Say what is installed, what is missing, and what to do about it.",
     "evaluate": "Judge picks, denoised images and maps; compare methods.",
     "models": "List, show and verify the models.",
+    "reference": "Prepare a known particle for guidance.",
     "report": "Write a page, a CSV and a JSON file about a batch.",
     "simulate": "Make micrographs of known truth from atomic models.",
     "train": "Make a checkpoint from a recipe and atomic models.",

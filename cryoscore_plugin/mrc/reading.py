@@ -111,20 +111,22 @@ def iterate_stack(
             )
 
 
-def read_volume(path: Path) -> tuple[Volume, float]:
+def read_volume(path: Path, *, pixel_size: float | None = None) -> tuple[Volume, float]:
     """Read a density map: all sections of an MRC file, and the voxel size in Å.
 
     Parameters
     ----------
     path : Path
         The file (also .gz and .bz2). Axes are taken as they are stored.
+    pixel_size : float or None
+        Side of a voxel in Å; counts more than the header. None takes the header's.
 
     Raises
     ------
     MicrographError
         As for `read_micrograph`.
     """
-    sections = list(iterate_stack(path))
+    sections = list(iterate_stack(path, pixel_size=pixel_size))
     return np.stack([section.pixels for section in sections]), sections[0].pixel_size
 
 

@@ -1,0 +1,146 @@
+"""`cryoscore reference`: prepare a known particle for guidance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cryoscore_plugin.batch.inputs import find_micrographs
+from cryoscore_plugin.cli.exits import verbose_option
+from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.guidance.card import DOUBTS, checked_card
+
+DEFAULT_TIERS = {
+    "shape": "R1",
+    "atomic model": "R2",
+    "map": "R2",
+    "class averages": "R4",
+}
+"""Where a reference is from, if the user does not say: averages are mostly one's own."""
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(short_help="Prepare a known particle for guidance.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The reference to write, such as particle.safetensors.",
+)
+@click.option("--name", help="In labels and reports. Default: that of the file.")
+@click.option(
+    "--tier",
+    type=click.Choice(["R2", "R3", "R4"]),
+    help="Where it is from: R2 other data, R3 the same data set, R4 these very "
+    "micrographs. Default: R2 for atomic models and maps, R4 for class averages.",
+)
+@click.option(
+    "--made-from",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Micrographs, folders or tables that a reference of tier R4 was made from; "
+    "these it does not guide. May be repeated.",
+)
+@click.option(
+    "--diameter",
+    type=POSITIVE,
+    help="Without FILE: a ball of this diameter in Å, the generic shape (tier R1).",
+)
+@click.option(
+    "--resolution",
+    type=POSITIVE,
+    default=20.0,
+    show_default=True,
+    help="Finest detail that may guide, in Å.",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Orientations; of class averages, turns in the plane for all together.",
+)
+@click.option(
+    "--pixel-size",
+    type=POSITIVE,
+    help="Of a map or of class averages in Å/px. Default: what the file says.",
+)
+@click.option(
+    "--invert/--no-invert",
+    default=False,
+    show_default=True,
+    help="The map or the class averages show protein dark.",
+)
+@verbose_option
+def reference(  # noqa: PLR0913  one argument for each option
+    *,
+    file: Path | None,
+    output: Path,
+    name: str | None,
+    tier: str | None,
+    made_from: tuple[Path, ...],
+    diameter: float | None,
+    resolution: float,
+    views: int,
+    pixel_size: float | None,
+    invert: bool,
+) -> None:
+    """Make a reference for `cryoscore denoise --reference`.
+
+    FILE is an atomic model (.pdb, .cif, also .gz, or .npz), a density map (.mrc, .map)
+    or a stack of 2D class averages (.mrcs). Say honestly with --tier where it is from:
+    name, tier and hash of the reference are written into every image that it guides.
+    """
+    if (file is None) == (diameter is None):
+        msg = (
+            "Expected either a FILE or, for a generic shape, --diameter, but found "
+            f"{'neither' if file is None else 'both'}. Give one of them."
+        )
+        raise ConfigError(msg)
+    if file is None and tier is not None:
+        msg = f"A generic shape is of tier R1, but --tier is {tier}. Leave it out."
+        raise ConfigError(msg)
+    # Not at the top: they bring torch, and `cryoscore --help` answers at once.
+    from cryoscore_plugin.guidance.reference import (  # noqa: PLC0415
+        hash_of_source,
+        save_reference,
+    )
+    from cryoscore_plugin.guidance.sources import (  # noqa: PLC0415
+        ViewSettings,
+        kind_of,
+        read_views,
+    )
+    from cryoscore_plugin.guidance.views import view_of_ball  # noqa: PLC0415
+
+    kind = "shape" if file is None else kind_of(file)
+    facts = {
+        "name": name or ("ball" if file is None else file.name.split(".")[0]),
+        "tier": tier or DEFAULT_TIERS[kind],
+        "kind": kind,
+        "resolution": resolution,
+        "sources": {} if file is None else hash_of_source(file),
+        "made_from": [one.path.stem for one in find_micrographs(made_from)]
+        if made_from
+        else [],
+    }
+    checked_card(pixel_size=1.0, **facts)  # Before the work.
+    if file is None:
+        made = view_of_ball(diameter or 0.0, resolution=resolution)
+    else:
+        settings = ViewSettings(
+            resolution=resolution, count=views, pixel_size=pixel_size, invert=invert
+        )
+        made = read_views(file, settings)
+    card = checked_card(pixel_size=made.pixel_size, **facts)
+    sha256 = save_reference(output, made, card)
+    click.echo(
+        f"{output}: {kind} {card.name}, tier {card.tier}, {len(made.pictures)} views of "
+        f"{made.diameter:.0f} Å to {resolution:g} Å, {sha256[:12]}"
+    )
+    if doubt := DOUBTS.get(card.tier):
+        click.echo(f"Warning: {doubt}.", err=True)
