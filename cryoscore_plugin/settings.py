@@ -7,12 +7,14 @@ A field is at the same time the key in a YAML file, the option in the shell
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cryoscore_plugin.errors import ConfigError
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class DenoiseSettings(BaseModel):
@@ -102,21 +104,7 @@ class DenoiseSettings(BaseModel):
         ConfigError
             If the file cannot be read, or a key or value is not a setting.
         """
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            msg = (
-                f"Cannot read the settings {path}: {error}. Expected lines of the "
-                "form `name: value`."
-            )
-            raise ConfigError(msg) from error
-        if not isinstance(values, dict):
-            msg = (
-                f"{path} should hold lines of the form `name: value`, but holds a "
-                f"{type(values).__name__}. See examples/settings.yaml."
-            )
-            raise ConfigError(msg)
-        return cls.checked(values, origin=str(path))
+        return settings_from_yaml(cls, path)
 
     @classmethod
     def checked(
@@ -130,18 +118,122 @@ class DenoiseSettings(BaseModel):
             If a name is not a setting or a value is out of range; `origin` says
             where it was found.
         """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            known = ", ".join(cls.model_fields)
-            faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, "
-                f"but found {fault['input']!r}"
-                for fault in error.errors()
-            )
-            msg = f"{origin}: {faults}. Settings are: {known}."
-            raise ConfigError(msg) from error
+        return checked_settings(cls, values, origin=origin)
 
     def to_yaml(self) -> str:
         """All settings as YAML text that `from_yaml` reads back."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False)
+
+
+class TrainSettings(BaseModel):
+    """How a model is trained on the user's own micrographs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: str = Field(
+        default="particle",
+        description="Model to begin with: a packaged one (see `cryoscore models list`) "
+        "or a path. The new one treats background as it does.",
+    )
+    name: str = Field(
+        default="own",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$",
+        description="Name of the new model, and of its file.",
+    )
+    steps: int = Field(default=1000, ge=1, description="Length of the training.")
+    learning_rate: float = Field(
+        default=1e-4, gt=0, description="How far a step goes; smaller is safer."
+    )
+    background_share: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Part of the structured background's power that counts as noise. "
+        "Default: 1 if the first model removes background, 0 if it keeps it.",
+    )
+    micrographs: int = Field(
+        default=100,
+        ge=2,
+        description="Most micrographs to use, spread over all that are given; a fifth "
+        "of them, at most 8, is held out.",
+    )
+    pixel_size: float | None = Field(
+        default=None,
+        gt=0,
+        description="Pixel size of the inputs in Å/px; overrides header and table.",
+    )
+    seed: int = Field(
+        default=1, ge=0, description="Of everything random: same seed, same model."
+    )
+    device: str = Field(
+        default="auto",
+        description="auto, cpu, cuda, or the number of a GPU. A GPU that is asked for "
+        "and missing is an error.",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads. Default: all that are allowed."
+    )
+
+
+def settings_from_yaml(model: type[Settings], path: Path) -> Settings:
+    """Read settings from a YAML file of `name: value` lines.
+
+    Parameters
+    ----------
+    model : type[Settings]
+        What the settings are of.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a key or value is not a setting.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = (
+            f"Cannot read the settings {path}: {error}. Expected lines of the "
+            "form `name: value`."
+        )
+        raise ConfigError(msg) from error
+    if not isinstance(values, dict):
+        msg = (
+            f"{path} should hold lines of the form `name: value`, but holds a "
+            f"{type(values).__name__}. See examples/settings.yaml."
+        )
+        raise ConfigError(msg)
+    return checked_settings(model, values, origin=str(path))
+
+
+def checked_settings(
+    model: type[Settings], values: dict[str, object], *, origin: str
+) -> Settings:
+    """Make settings from values of unknown quality.
+
+    Parameters
+    ----------
+    model : type[Settings]
+        What the settings are of.
+    values : dict[str, object]
+        Their values by name.
+    origin : str
+        Where they were found, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a name is not a setting or a value is out of range.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        known = ", ".join(model.model_fields)
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}, "
+            f"but found {fault['input']!r}"
+            for fault in error.errors()
+        )
+        msg = f"{origin}: {faults}. Settings are: {known}."
+        raise ConfigError(msg) from error

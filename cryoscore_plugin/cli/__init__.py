@@ -28,7 +28,7 @@ COMMANDS = {
     "reference": "Prepare a known particle for guidance.",
     "report": "Write a page, a CSV and a JSON file about a batch.",
     "simulate": "Make micrographs of known truth from atomic models.",
-    "train": "Make a checkpoint from a recipe and atomic models.",
+    "train": "Make a model from your own micrographs, or from a recipe.",
 }
 """Module in this folder, and attribute in it, by name; and one line about it."""
 

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import click
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from cryoscore_plugin.settings import DenoiseSettings
+from cryoscore_plugin.settings import Settings, checked_settings, settings_from_yaml
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
-def settings_options(model: type[DenoiseSettings]) -> Callable[[Callback], Callback]:
+def settings_options(model: type[BaseModel]) -> Callable[[Callback], Callback]:
     """Add `--settings` and an option for each setting; pass on one object.
 
     Parameters
     ----------
-    model : type[DenoiseSettings]
+    model : type[BaseModel]
         The settings.
 
     Returns
@@ -54,13 +55,13 @@ def settings_options(model: type[DenoiseSettings]) -> Callable[[Callback], Callb
 
 
 def merged_settings(
-    model: type[DenoiseSettings], settings_file: Path | None, given: dict[str, object]
-) -> DenoiseSettings:
+    model: type[Settings], settings_file: Path | None, given: dict[str, object]
+) -> Settings:
     """Settings of a YAML file, overridden by those of the command line.
 
     Parameters
     ----------
-    model : type[DenoiseSettings]
+    model : type[Settings]
         The settings.
     settings_file : Path or None
         YAML file, or None for the defaults.
@@ -72,9 +73,12 @@ def merged_settings(
     ConfigError
         If a key is unknown or a value is out of range.
     """
-    base = model() if settings_file is None else model.from_yaml(settings_file)
+    base = (
+        model() if settings_file is None else settings_from_yaml(model, settings_file)
+    )
     chosen = {name: value for name, value in given.items() if value is not None}
-    return model.checked(base.model_dump() | chosen, origin="On the command line")
+    values = base.model_dump() | chosen
+    return checked_settings(model, values, origin="On the command line")
 
 
 def _settings_file_option(callback: Callable[..., object]) -> Callable[..., object]:

@@ -1,4 +1,4 @@
-"""`cryoscore train`: make a checkpoint from a recipe."""
+"""`cryoscore train`: make a model, from a recipe or from the user's micrographs."""
 
 from __future__ import annotations
 
@@ -7,23 +7,97 @@ from pathlib import Path
 
 import click
 
+from cryoscore_plugin.cli.options import settings_options
+from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.settings import TrainSettings
+
 
 @click.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--in_mics",
+    "in_mics",
+    multiple=True,
+    metavar="MICS",
+    type=click.Path(path_type=Path),
+    help="Micrographs to learn from: a table, a folder, a file, or a pattern in quotes. "
+    "May be given several times.",
+)
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    required=True,
-    help="Folder of atomic models: PDB, mmCIF, or .npz with xyz and Z.",
+    help="For a RECIPE: folder of atomic models, as PDB, mmCIF, or .npz with xyz and Z.",
 )
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path),
     required=True,
     help="Folder for the run; a run that was stopped continues in it.",
 )
-def train(*, recipe: Path, models: Path, output: Path) -> None:
-    """Train a model on simulated micrographs, as RECIPE (a YAML file) says."""
+@settings_options(TrainSettings)
+def train(
+    *,
+    recipe: Path | None,
+    in_mics: tuple[Path, ...],
+    models: Path | None,
+    output: Path,
+    settings: TrainSettings,
+) -> None:
+    """Train a model.
+
+    With --in_mics, a packaged model goes on learning from your own micrographs, without
+    clean images: best from images of odd and even frames, which are found beside the
+    micrographs or in the table. At the end it is said whether that helped.
+
+    With RECIPE (a YAML file) and --models, a model learns from simulated micrographs.
+    """
+    if in_mics:
+        _check_words(recipe, models)
+        _train_on_own(in_mics, settings, output)
+    elif recipe is None or models is None:
+        msg = (
+            "Something to learn from should be given: micrographs with --in_mics, or "
+            "a RECIPE and atomic models with --models."
+        )
+        raise ConfigError(msg)
+    else:
+        if settings != TrainSettings():
+            msg = (
+                "A recipe has all settings of its run in its file, but some were given "
+                "on the command line. Write them into the recipe."
+            )
+            raise ConfigError(msg)
+        _train_from_recipe(recipe, models, output)
+
+
+def _check_words(recipe: Path | None, models: Path | None) -> None:
+    if recipe is not None or models is not None:
+        msg = (
+            "Give either --in_mics, to learn from micrographs, or a RECIPE with "
+            "--models, to learn from simulated ones; both were given. Put a pattern "
+            "in quotes."
+        )
+        raise ConfigError(msg)
+
+
+def _train_on_own(
+    in_mics: tuple[Path, ...], settings: TrainSettings, output: Path
+) -> None:
+    from cryoscore_plugin.batch.halves import training_sources  # noqa: PLC0415
+    from cryoscore_plugin.batch.inputs import find_micrographs  # noqa: PLC0415
+
+    sources = training_sources(find_micrographs(in_mics, output=output))
+    # The engine brings torch: two seconds that a wrong word in the command saves.
+    from cryoscore_plugin.cli.own_training import (  # noqa: PLC0415
+        TrainingProgress,
+        train_and_tell,
+    )
+
+    train_and_tell(sources, settings, output=output, monitor=TrainingProgress())
+
+
+def _train_from_recipe(recipe: Path, models: Path, output: Path) -> None:
     from cryoscore_plugin.training.from_recipe import train_from_recipe  # noqa: PLC0415
     from cryoscore_plugin.training.recipe import Recipe  # noqa: PLC0415
 

@@ -1,0 +1,79 @@
+"""Pairs for one step, from crops of the user's own micrographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cryoscore_plugin.training.own_micrographs import OwnMicrograph
+from cryoscore_plugin.training.recorruption import Profile, UnitPair, draw, unit_pair
+
+TAUS = (0.5, 2.0)
+"""Range of the strength of the corruption, log-uniform (method.md, section 6)."""
+
+BATCH, CROP = 8, 128
+"""Crops per step, and the side of a crop in px, if the micrographs are that large."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnData:
+    """What to learn from.
+
+    Attributes
+    ----------
+    seen, held_out : Sequence[OwnMicrograph]
+        Micrographs to learn from, and to judge by.
+    drawn : Profile
+        Power of what is drawn on top of measured noise, or instead of it.
+    """
+
+    seen: Sequence[OwnMicrograph]
+    held_out: Sequence[OwnMicrograph]
+    drawn: Profile
+
+
+def crop_side(micrographs: Sequence[OwnMicrograph], grid: int) -> int:
+    """Side of a crop in px: a multiple of `grid`, not larger than any micrograph."""
+    smallest = min(min(one.noisy.shape) for one in micrographs)
+    return min(CROP, smallest) // grid * grid
+
+
+def training_batch(
+    data: OwnData, *, side: int, rng: np.random.Generator
+) -> list[UnitPair]:
+    """One batch of pairs, each of another crop, turned and flipped at random.
+
+    Parameters
+    ----------
+    data : OwnData
+        Micrographs to learn from.
+    side : int
+        Of a crop, in px.
+    rng : np.random.Generator
+        Source of everything random.
+    """
+    return [_random_pair(data, side, rng) for _ in range(BATCH)]
+
+
+def _random_pair(data: OwnData, side: int, rng: np.random.Generator) -> UnitPair:
+    micrograph = data.seen[int(rng.integers(len(data.seen)))]
+    h, w = micrograph.noisy.shape
+    top, left = rng.integers(h - side + 1), rng.integers(w - side + 1)
+    place = (slice(top, top + side), slice(left, left + side))
+    corruption = draw(data.drawn, shape=(side, side), rng=rng)
+    if micrograph.corruption is not None:
+        corruption = corruption + micrograph.corruption[place].float()
+    turns, flip = int(rng.integers(4)), rng.random() < 0.5
+    tau = float(np.exp(rng.uniform(*np.log(TAUS))))
+    pair = (micrograph.noisy[place].float(), corruption)
+    noisy, corruption = (_turned(one, turns, flip=flip) for one in pair)
+    return unit_pair(noisy, corruption, tau=tau, pixel_size=micrograph.pixel_size)
+
+
+def _turned(image: Tensor, turns: int, *, flip: bool) -> Tensor:
+    turned = torch.rot90(image, turns)
+    return turned.T if flip else turned

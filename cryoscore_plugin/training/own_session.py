@@ -1,0 +1,181 @@
+"""The micrographs of a session: which to use, which to keep out, and their spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cryoscore_plugin.checkpoint import ModelCard
+from cryoscore_plugin.denoiser import Denoiser
+from cryoscore_plugin.errors import InputError, MicrographError
+from cryoscore_plugin.inference.posterior_mean import posterior_mean
+from cryoscore_plugin.noise_model import estimate_noise_model
+from cryoscore_plugin.settings import TrainSettings
+from cryoscore_plugin.spectrum import ring_frequencies
+from cryoscore_plugin.training.monitor import TrainingMonitor
+from cryoscore_plugin.training.own_batches import OwnData
+from cryoscore_plugin.training.own_micrographs import OwnMicrograph, read_own
+from cryoscore_plugin.training.recorruption import (
+    FREQUENCIES,
+    Profile,
+    SessionSpectra,
+    drawn_power,
+    kept_profile,
+    mean_profile,
+    radial_profile,
+)
+from cryoscore_plugin.training.sources import TrainingSource
+
+MOST_HELD_OUT = 8
+SPECTRA_FROM = 16
+"""Most micrographs that are held out, and that spectra are averaged over."""
+
+
+def choose_sources(
+    sources: Sequence[TrainingSource], settings: TrainSettings, monitor: TrainingMonitor
+) -> list[TrainingSource]:
+    """Micrographs to use: those with halves, if there are enough; spread evenly.
+
+    Parameters
+    ----------
+    sources : Sequence[TrainingSource]
+        All that were given.
+    settings : TrainSettings
+        How many to use.
+    monitor : TrainingMonitor
+        Is told what was chosen.
+    """
+    halved = [source for source in sources if source.halves]
+    used = list(sources) if len(halved) < 2 else halved
+    if halved and len(used) < len(sources):
+        monitor.on_message(
+            f"{len(sources) - len(used)} of {len(sources)} micrographs are left out, "
+            "because they have no halves as the others have."
+        )
+    how = "odd and even frames" if used == halved else "single images, without halves"
+    chosen = [used[place] for place in spread(len(used), settings.micrographs)]
+    monitor.on_message(f"Learning from {len(chosen)} micrographs: {how}.")
+    return chosen
+
+
+def own_data(
+    sources: Sequence[TrainingSource],
+    settings: TrainSettings,
+    card: ModelCard,
+    denoiser: Denoiser,
+    monitor: TrainingMonitor,
+) -> OwnData:
+    """Read all, keep some out, and measure spectra on the others.
+
+    Parameters
+    ----------
+    sources : Sequence[TrainingSource]
+        What `choose_sources` chose.
+    settings : TrainSettings
+        How to read them, and what to do with the background.
+    card : ModelCard
+        Of the model that training starts from.
+    denoiser : Denoiser
+        This model.
+    monitor : TrainingMonitor
+        Is told what cannot be read.
+
+    Raises
+    ------
+    InputError
+        If fewer than two micrographs can be read.
+    """
+    micrographs = _read(sources, settings, card, monitor)
+    held = set(
+        spread(len(micrographs), min(MOST_HELD_OUT, max(1, len(micrographs) // 5)))
+    )
+    seen = [one for place, one in enumerate(micrographs) if place not in held]
+    spectra = session_spectra(
+        [seen[k] for k in spread(len(seen), SPECTRA_FROM)], denoiser
+    )
+    return OwnData(
+        seen=seen,
+        held_out=[micrographs[place] for place in sorted(held)],
+        drawn=drawn_power(
+            spectra,
+            background_share=background_share(settings, card),
+            with_halves=micrographs[0].corruption is not None,
+        ),
+    )
+
+
+def background_share(settings: TrainSettings, card: ModelCard) -> float:
+    """Part of the background that counts as noise; by the first model, if not given."""
+    if settings.background_share is not None:
+        return settings.background_share
+    return 1.0 if card.background == "removed" else 0.0
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` of `count` places, evenly spread."""
+    few = min(count, wanted)
+    return [int((number + 0.5) * count / few) for number in range(few)]
+
+
+def _read(
+    sources: Sequence[TrainingSource],
+    settings: TrainSettings,
+    card: ModelCard,
+    monitor: TrainingMonitor,
+) -> list[OwnMicrograph]:
+    """The micrographs that can be read; the others are named.
+
+    Raises
+    ------
+    InputError
+        If fewer than two can be.
+    """
+    read = []
+    for source in sources:
+        try:
+            read.append(read_own(source, card, pixel_size=settings.pixel_size))
+        except MicrographError as error:
+            monitor.on_message(f"Left out: {error}")
+    if len(read) < 2:
+        msg = (
+            "At least 2 micrographs are needed, one to learn from and one to judge by, "
+            f"but {len(read)} of {len(sources)} can be used. Give more."
+        )
+        raise InputError(msg)
+    return read
+
+
+def session_spectra(
+    micrographs: Sequence[OwnMicrograph], denoiser: Denoiser
+) -> SessionSpectra:
+    """Mean spectra of micrographs, of their noise, and of what a model keeps.
+
+    Parameters
+    ----------
+    micrographs : Sequence[OwnMicrograph]
+        Of the session.
+    denoiser : Denoiser
+        The model.
+    """
+    total, noise, kept = [], [], []
+    for one in micrographs:
+        noisy = one.noisy.float()
+        on_device = noisy.to(denoiser.engine.device)
+        output = posterior_mean(denoiser.network, on_device, denoiser.engine)
+        total.append(radial_profile(noisy))
+        noise.append(_noise_profile(one))
+        kept.append(kept_profile(noisy, output.cpu()))
+    return SessionSpectra(
+        total=mean_profile(total), noise=mean_profile(noise), kept=mean_profile(kept)
+    )
+
+
+def _noise_profile(micrograph: OwnMicrograph) -> Profile:
+    if micrograph.corruption is not None:
+        return radial_profile(micrograph.corruption.float())
+    noisy = micrograph.noisy.float()
+    h, w = noisy.shape
+    rings = estimate_noise_model(noisy).spectrum.numpy()
+    profile: Profile = np.interp(FREQUENCIES, ring_frequencies((h, w)).numpy(), rings)
+    return profile
