@@ -13,6 +13,7 @@ import click
 
 from cryoscore_plugin.cli.evaluate_compare import compare
 from cryoscore_plugin.cli.evaluate_images import denoising
+from cryoscore_plugin.cli.evaluate_spike_in import spike_in, spiked
 from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.cli.records import (
     MICROGRAPH,
@@ -33,6 +34,8 @@ def evaluate() -> None:
 
 evaluate.add_command(denoising)
 evaluate.add_command(compare)
+evaluate.add_command(spike_in)
+evaluate.add_command(spiked)
 
 
 @evaluate.command()

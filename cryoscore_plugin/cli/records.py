@@ -19,9 +19,9 @@ MICROGRAPH = "micrograph"
 """Column that names what a row is about."""
 
 
-def _checked(
-    ctx: click.Context,  # noqa: ARG001  click passes three
-    param: click.Parameter,  # noqa: ARG001
+def checked_record(
+    ctx: click.Context,  # noqa: ARG001  click passes it
+    param: click.Parameter,
     value: Path | None,
 ) -> Path | None:
     """Refuse what cannot be written before anything is computed."""
@@ -29,8 +29,8 @@ def _checked(
         value.suffix not in {".csv", ".json"} or not value.parent.is_dir()
     ):
         msg = (
-            "--record should be a .csv or .json file in a folder that exists, but is "
-            f"{value}. Change its name, or make the folder."
+            f"{param.opts[0]} should be a .csv or .json file in a folder that exists, "
+            f"but is {value}. Change its name, or make the folder."
         )
         raise ConfigError(msg)
     return value
@@ -41,7 +41,7 @@ def record_option(function: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--record",
         type=click.Path(path_type=Path, dir_okay=False),
-        callback=_checked,
+        callback=checked_record,
         default=None,
         help="File for the figures, .csv or .json.",
     )(function)

@@ -1,0 +1,150 @@
+"""`cryoscore evaluate spike-in` and `spiked`, as a user types them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cryoscore_plugin.density.shapes import random_shape
+from cryoscore_plugin.micrograph import Micrograph
+from cryoscore_plugin.mrc import read_micrograph, write_micrograph
+
+SPIKE = ("evaluate", "spike-in", "raw", "--particle", "particle.npz", "-o", "spiked")
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """Two micrographs of noise, and a particle."""
+    monkeypatch.chdir(tmp_path)
+    Path("raw").mkdir()
+    rng = np.random.default_rng(1)
+    for name in ("a", "b"):
+        noise = rng.normal(50, 5, (500, 500)).astype(np.float32)
+        write_micrograph(
+            Path("raw") / f"{name}.mrc", Micrograph(pixels=noise, pixel_size=4.0)
+        )
+    shape = random_shape(np.random.default_rng(5))
+    numbers = np.full(len(shape.potentials), 6, dtype=np.uint8)
+    np.savez("particle.npz", xyz=shape.positions_xyz, Z=numbers)
+    return shape.diameter
+
+
+@pytest.mark.usefixtures("raw")
+def test_defaults_add_particles_and_tell_where(shell):
+    answer = shell(*SPIKE)
+    assert answer.code == 0, answer.err
+    assert "cryoscore evaluate spiked spiked" in answer.out
+    places = table(Path("spiked/places.csv"))
+    assert {row["micrograph"] for row in places} == {"a", "b"}
+    assert {float(row["snr"]) for row in places} == {0, 0.01, 0.02, 0.05}
+    for name in ("a", "b"):
+        before = read_micrograph(Path("raw") / f"{name}.mrc")
+        after = read_micrograph(Path("spiked/Micrographs") / f"{name}.mrc")
+        assert after.pixel_size == before.pixel_size
+        assert 0 < np.std(after.pixels - before.pixels) < 2
+    assert len(places[0]) == 8
+
+
+@pytest.mark.usefixtures("raw")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--count", 2),
+        ("--snr", 0.3),
+        ("--defocus", 3),
+        ("--pixel-size", 5),
+        ("--seed", 2),
+    ],
+)
+def test_each_option_changes_what_is_added(shell, words):
+    shell(*SPIKE)
+    answer = shell(*SPIKE[:-1], "other", *words)
+    assert answer.code == 0, answer.err
+    first, second = (
+        read_micrograph(Path(folder) / "Micrographs/a.mrc").pixels
+        for folder in ("spiked", "other")
+    )
+    assert not np.array_equal(first, second)
+
+
+@pytest.fixture
+def strong(raw, shell):
+    """Particles that cannot be missed, raw and smoothed; the particle's diameter."""
+    shell(*SPIKE, "--snr", 0.02, "--snr", 1, "--count", 8)
+    Path("smooth").mkdir()
+    for path in Path("spiked/Micrographs").glob("*.mrc"):
+        image = read_micrograph(path)
+        pixels = ndimage.gaussian_filter(image.pixels, 3)
+        write_micrograph(
+            Path("smooth") / path.name, Micrograph(pixels=pixels, pixel_size=4.0)
+        )
+    return raw
+
+
+def test_strong_particles_are_found_and_decoys_are_not(shell, strong):
+    command = ("evaluate", "spiked", "spiked", "spiked/Micrographs", "smooth")
+    answer = shell(*command, "--diameter", strong, "--record", "recall.json")
+    assert answer.code == 0, answer.err
+    rows = json.loads(Path("recall.json").read_text())
+    assert [row["images"] for row in rows] == ["spiked/Micrographs"] * 2 + [
+        "smooth"
+    ] * 2
+    for row in rows:
+        assert 0 <= row["chance"] < 0.4
+        if row["snr"] == 1:
+            assert row["recall"] > 0.8
+
+
+@pytest.mark.parametrize("words", [("--others", 40), ("--max-distance", 150)])
+def test_more_picks_and_wider_matches_find_more(shell, strong, words):
+    def total(*more: object) -> int:
+        answer = shell(
+            *("evaluate", "spiked", "spiked", "spiked/Micrographs"),
+            *("--diameter", strong, "--places", "fates.csv", *more),
+        )
+        assert answer.code == 0, answer.err
+        return sum(int(row["found"]) for row in table(Path("fates.csv")))
+
+    assert total() < total(*words)
+
+
+def test_diameter_is_that_of_what_is_looked_for(shell, strong):
+    def recall(diameter: float) -> str:
+        return shell(
+            "evaluate", "spiked", "spiked", "smooth", "--diameter", diameter
+        ).out
+
+    assert recall(strong) != recall(strong / 4)
+
+
+def test_folder_without_a_result_is_refused(shell, strong):
+    Path("smooth/b.mrc").unlink()
+    answer = shell("evaluate", "spiked", "spiked", "smooth", "--diameter", strong)
+    assert answer.code == 1
+    assert "smooth should hold b.mrc, but does not" in answer.err
+
+
+@pytest.mark.usefixtures("raw")
+def test_folder_that_was_not_spiked_is_refused(shell):
+    answer = shell("evaluate", "spiked", "raw", "raw", "--diameter", 100)
+    assert answer.code == 1
+    assert (
+        "raw should be a folder that `cryoscore evaluate spike-in` made" in answer.err
+    )
+
+
+@pytest.mark.usefixtures("raw")
+def test_full_output_folder_is_refused(shell):
+    answer = shell(*SPIKE[:-1], "raw")
+    assert answer.code == 1
+    assert "should be a new or empty folder" in answer.err
