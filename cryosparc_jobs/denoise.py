@@ -99,6 +99,7 @@ def prepare_job(
     else:
         job = project.find_idle_job(request.job)
     _connect(job, request.source)
+    facts["command"] = request.command(job.uid, settings)
     click.echo(f"This is {request.project} {job.uid}.")
     return facts, project, job
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.source import Source
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
@@ -39,6 +41,27 @@ class Request:
     job: str | None = None
     picking_output: bool = False
     scratch: Path | None = None
+
+    def command(self, job: str, settings: DenoiseSettings) -> str:
+        """The command that goes on with a job; without account and address.
+
+        Parameters
+        ----------
+        job : str
+            The job, such as `J51`.
+        settings : DenoiseSettings
+            How to denoise.
+        """
+        words = ["cryoscore", "cryosparc", "denoise", self.project, self.workspace]
+        words += [str(self.source), "--job", job]
+        if self.picking_output:
+            words.append("--picking-output")
+        defaults = DenoiseSettings().model_dump(mode="json")
+        for name, value in settings.model_dump(mode="json").items():
+            if value != defaults[name]:
+                words.append(f"--{name.replace('_', '-')}")
+                words += [] if value is True else [str(value)]
+        return shlex.join(words)
 
 
 def request_options(callback: Callback) -> Callback:

@@ -28,6 +28,7 @@ from cryosparc_jobs.monitor import EventLogMonitor, Record
 from cryosparc_jobs.outputs import Work
 from cryosparc_jobs.plots import chosen, draw_before_and_after
 from cryosparc_jobs.provenance import FILE, as_bytes
+from cryosparc_jobs.report import write_report
 
 _ADVICE = (
     'Next: connect {job}:{output} to a picker, switch on "Pick on denoised '
@@ -128,6 +129,7 @@ def finish(work: Work, facts: dict[str, Any]) -> None:
         },
     }
     work.place.write(FILE, as_bytes(facts | ended))
+    write_report(work, facts)
     summary = summary_of(record)
     work.job.events.log(f"{summary} What it was made with: {work.job.uid}/{FILE}")
     work.job.events.log(advice(work))

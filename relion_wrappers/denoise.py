@@ -2,12 +2,15 @@
 
 The job writes, below its folder, each denoised micrograph under the post-job name of
 the raw one; `denoised_micrographs.star`, the input table with the new names;
-`failed_micrographs.star`, if there are any; and `logfile.pdf`, to look at. What is finished is not done again, so
-"Continue", a repeat and a loop of a Scheme are the same command once more.
+`failed_micrographs.star`, if there are any; and `logfile.pdf` and `report.html`, to look
+at. What is finished is not done again, so "Continue", a repeat and a loop of a Scheme are
+the same command once more.
 """
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from time import monotonic
@@ -18,7 +21,8 @@ from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
 from cryoscore_plugin.cli.progress import duration
-from cryoscore_plugin.errors import ConfigError, MicrographError
+from cryoscore_plugin.errors import ConfigError, CryoScoreError, MicrographError
+from cryoscore_plugin.report.job_report import write_job_report
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.job import RelionJob
 from relion_wrappers.logfile import logfile_can_be_drawn, write_logfile
@@ -144,8 +148,30 @@ def denoise_table(
     results = denoise_micrographs(tasks, settings, RunOutMonitor(job))
     reasons = _write_tables(job.folder, micrographs, outputs, results)
     write_logfile(job.folder, results, job=str(folder))
+    _write_page(folder, results, settings, in_mics)
     _report(folder, len(tasks), reasons, max_failed=max_failed)
     click.echo(_advice(job.folder, str(folder / DENOISED_TABLE), in_mics))
+
+
+def _write_page(
+    folder: PurePosixPath,
+    results: Sequence[MicrographResult],
+    settings: DenoiseSettings,
+    in_mics: str,
+) -> None:
+    """Write the report; it is for looking, so a job without one is still a success."""
+    try:
+        page = write_job_report(
+            Path(folder),
+            results,
+            settings,
+            command=shlex.join(sys.argv),
+            project=f"RELION job {folder}, table {in_mics}",
+        )
+    except (CryoScoreError, OSError) as error:
+        click.echo(f"No report: {error}")
+    else:
+        click.echo(f"Wrote {page}: all micrographs, to open in a browser.")
 
 
 def _check_settings(settings: DenoiseSettings, style: RelionStyle | None) -> None:

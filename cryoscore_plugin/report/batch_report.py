@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,18 +82,53 @@ def write_report(output: Path, *, pictures: int = MOST_PICTURES) -> Path:
             "ledger with micrographs in it. Give another folder."
         )
         raise InputError(msg)
+    return write_files(output, entries, contents.runs, mark=mark, pictures=pictures)
+
+
+def write_files(
+    output: Path,
+    entries: Sequence[LedgerEntry],
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    mark: str = "",
+    pictures: int = MOST_PICTURES,
+) -> Path:
+    """Write the page, the CSV and the JSON file about these entries.
+
+    Parameters
+    ----------
+    output : Path
+        Folder of the outputs; the files go into it.
+    entries : Sequence[LedgerEntry]
+        One for each micrograph; at least one.
+    runs : Sequence[Mapping[str, Any]]
+        What was asked for, oldest first.
+    mark : str
+        Which state of a ledger they are from; empty where there is none.
+    pictures : int
+        As for `write_report`.
+
+    Returns
+    -------
+    page : Path
+        The HTML file.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
     rows = _rows(entries)
-    run = contents.runs[-1] if contents.runs else {}
     page = BatchPage(
         mark=mark,
         folder=str(output),
-        run=run,
+        run=runs[-1] if runs else {},
         summary=_summary(rows),
         rows=[_for_page(row) for row in rows],
         previews=_previews(rows, output, pictures) if can_draw() else {},
     )
     _write(output / f"{REPORT}.csv", _csv(rows))
-    facts = {"summary": page.summary, "runs": contents.runs, "micrographs": page.rows}
+    facts = {"summary": page.summary, "runs": runs, "micrographs": page.rows}
     _write(output / f"{REPORT}.json", json.dumps(facts, ensure_ascii=False, indent=1))
     _write(output / f"{REPORT}.html", page_text(page))
     return output / f"{REPORT}.html"

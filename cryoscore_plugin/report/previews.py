@@ -65,7 +65,9 @@ def preview_of(entry: LedgerEntry, output: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(kept.read_text(encoding="ascii"))
         return found
     made = _made(entry, output)
-    with suppress(OSError):  # A full disk, or a folder of someone else: made next time.
+    # A job of another program has no ledger, and gets none by this. On a full disk, or in
+    # a folder of someone else, the preview is made next time.
+    with suppress(OSError):
         kept.parent.mkdir(exist_ok=True)
         with replacing(kept) as temporary:
             temporary.write_text(json.dumps(made), encoding="ascii")

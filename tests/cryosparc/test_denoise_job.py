@@ -146,6 +146,20 @@ def test_provenance_is_in_the_folder_of_the_job(finished):
     assert facts["failed"] == {}
 
 
+def test_report_is_in_the_folder_of_the_job_and_says_how_to_repeat(finished):
+    folder = finished.site.folder / "J2"
+    page = (folder / "report.html").read_text()
+    command = "cryoscore cryosparc denoise P1 W1 J1:exposures --job J2 --picking-output"
+    assert f"{command} --model " in page
+    assert "--threads 1" in page
+    assert "CryoSPARC P1, J1:exposures" in page
+    rows = json.loads((folder / "report.json").read_text())["micrographs"]
+    assert [row["status"] for row in rows] == ["denoised"] * 3
+    assert len((folder / "report.csv").read_text().splitlines()) == 4
+    assert not [*(folder / "denoised").glob("report*")]
+    assert any("J2/report.html" in event["text"] for event in finished.job.events)
+
+
 @pytest.mark.parametrize("secret", ["not-for-logs", "ali@example.com"])
 def test_no_secret_is_in_the_event_log_the_shell_or_a_file(finished, secret):
     told = json.dumps(finished.job.events) + finished.out

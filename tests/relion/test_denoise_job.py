@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -117,6 +118,38 @@ def test_pages_are_written_and_announced() -> None:
     assert run().exit_code == 0
     assert (JOB / "logfile.pdf").read_bytes().startswith(b"%PDF")
     assert "External/job012/logfile.pdf" in (JOB / NODES).read_text()
+
+
+@pytest.mark.usefixtures("any_job")
+def test_report_tells_of_all_micrographs_in_every_run(engine: StandIn) -> None:
+    engine.quality = {A: {"noise_level": 3.0}, B: {"noise_level": float("nan")}}
+    for _ in ("denoised", "finished before"):
+        result = run()
+        assert result.exit_code == 0
+        assert "Wrote External/job012/report.html" in result.stdout
+        rows = json.loads((JOB / "report.json").read_text())["micrographs"]
+        assert [row["status"] for row in rows] == ["denoised"] * len(rows)
+        assert rows[0]["quality"] == {"noise_level": 3.0}
+        assert rows[1]["quality"] == {}
+    page = (JOB / "report.html").read_text()
+    assert "RELION job External/job012, table" in page
+    assert not (JOB / "cryoscore_ledger").exists()
+
+
+@pytest.mark.usefixtures("job")
+def test_report_has_the_sentence_of_a_micrograph_that_failed(engine: StandIn) -> None:
+    engine.bad = {A: "It is damaged."}
+    assert run().exit_code == 1
+    assert "It is damaged." in (JOB / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("job", "engine")
+def test_report_that_cannot_be_written_is_told_and_the_job_succeeds() -> None:
+    (JOB / "report.csv").mkdir(parents=True)
+    result = run()
+    assert result.exit_code == 0
+    assert markers() == ["RELION_JOB_EXIT_SUCCESS"]
+    assert "No report: Cannot write External/job012/report.csv" in result.stdout
 
 
 @pytest.mark.usefixtures("job", "engine")
