@@ -18,6 +18,7 @@ from cryoscore_plugin import __version__
 from cryoscore_plugin.cli.exits import run_command, verbose_option
 
 COMMANDS = {
+    "audit": "Find out what a reference alone puts into images.",
     "batch": "Denoise a project folder: resumes, shares the work, watches.",
     "benchmark": "Measure seconds, memory and throughput; compare with Topaz.",
     "demo": "Denoise a simulated project, and compare with the truth.",

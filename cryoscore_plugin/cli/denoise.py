@@ -10,7 +10,12 @@ from pathlib import Path
 
 import click
 
-from cryoscore_plugin.batch.inputs import find_micrographs, is_table, table_formats
+from cryoscore_plugin.batch.inputs import (
+    FoundMicrograph,
+    find_micrographs,
+    is_table,
+    table_formats,
+)
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.batch.plan import plan_outputs
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
@@ -61,7 +66,9 @@ def denoise(
     same names. What is finished is not done again: the same command goes on where it
     was stopped.
 
-    Pick particles on the results, and extract them from the raw micrographs.
+    Pick particles on the results, and extract them from the raw micrographs. With
+    --reference, the first of them is audited at the end, as `cryoscore audit` does; that
+    takes as long as ten more micrographs.
     """
     began = time.monotonic()
     tables = _tables(inputs, output)
@@ -86,8 +93,34 @@ def denoise(
         click.echo(f"Failed: {result.message}", err=True)
     if len(failed) < len(results):
         click.echo(_advice(written, output, binned=settings.write_binned))
-    if failed:
+    passed = _audit_passed(results, settings, output)
+    if failed or not passed:
         context.exit(FAILED)
+
+
+def _audit_passed(
+    results: Sequence[MicrographResult], settings: DenoiseSettings, output: Path
+) -> bool:
+    """Audit the first micrograph that was guided now; say what was found."""
+    new = [
+        result.task
+        for result in results
+        if result.status == "denoised" and result.task.output.suffix != ".mrcs"
+    ]
+    if settings.reference is None or not new:
+        return True
+    from cryoscore_plugin.cli.audit import run_audit  # noqa: PLC0415  only if guided
+
+    task = new[0]
+    first = FoundMicrograph(
+        path=task.source,
+        below=task.output,
+        pixel_size=task.pixel_size,
+        optics=task.optics,
+    )
+    outcome = run_audit([first], settings, output / "audit")
+    click.echo(f"Audit of {task.source}: {outcome.verdict}", err=not outcome.passed)
+    return outcome.passed
 
 
 def _tables(inputs: Sequence[Path], output: Path) -> dict[Path, Path]:

@@ -1,0 +1,102 @@
+"""`cryoscore audit`, and the short audit at the end of guided denoising."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryoscore_plugin.guidance.reference import load_reference
+from cryoscore_plugin.micrograph import Micrograph
+from cryoscore_plugin.mrc import write_micrograph
+
+
+@pytest.fixture
+def scenes(tmp_path, monkeypatch, shell):
+    """Micrographs with strong particles, and their reference `r.safetensors`."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    ends = [[0, 0, 25], [0, 0, 25], [0, 12, -25]]
+    xyz = np.concatenate([rng.normal(end, 8, (300, 3)) for end in ends])
+    np.savez("dumbbell.npz", xyz=xyz, Z=np.full(900, 6))
+    words = ("reference", "dumbbell.npz", "-o", "r.safetensors", "--views", "3")
+    assert shell(*words).code == 0
+    views = load_reference(Path("r.safetensors")).views
+    Path("raw").mkdir()
+    for name in ("a", "b"):
+        pixels = rng.normal(0, 1, (96, 96))
+        for y, x in ((4, 4), (50, 8), (20, 56), (60, 60)):
+            view = rng.choice(len(views.pictures))
+            side = views.pictures.shape[-1]
+            pixels[y : y + side, x : x + side] -= 25 * views.pictures[view].numpy()
+        image = Micrograph(
+            pixels=(100 + 10 * pixels).astype(np.float32),
+            pixel_size=views.pixel_size,
+        )
+        write_micrograph(Path("raw") / f"{name}.mrc", image)
+    return Path("raw")
+
+
+GUIDED = ("--reference", "r.safetensors", "--guidance", "0.8")
+
+
+@pytest.fixture
+def audit(shell, scenes, tiny_checkpoint):
+    def run(*words):
+        fixed = ("--model", tiny_checkpoint, "--output", "audit")
+        return shell("audit", scenes, *fixed, *words)
+
+    return run
+
+
+def rows():
+    return json.loads(Path("audit/audit.json").read_text())
+
+
+def test_the_verdict_is_said_and_written_with_figures_and_pictures(audit):
+    answer = audit(*GUIDED)
+    assert answer.code == 0, answer.err
+    assert "The guided images pass." in answer.out
+    assert rows()[0]["verdict"] in answer.out
+    # Two micrographs, of each noise, phases and decoy.
+    assert [row["control"] for row in rows()[1:]] == 2 * ["noise", "phases", "decoy"]
+    assert len(Path("audit/audit.csv").read_text().splitlines()) == 7
+    assert Path("audit/audit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_count_and_seed_change_the_figures(audit):
+    audit(*GUIDED, "--count", "1")
+    first = rows()
+    assert {row["micrograph"] for row in first[1:]} == {"a.mrc"}
+    audit(*GUIDED, "--count", "1", "--seed", "2")
+    assert rows()[1:] != first[1:]
+
+
+def test_without_a_reference_there_is_nothing_to_audit(audit):
+    answer = audit()
+    assert answer.code == 2
+    assert "An audit needs the --reference" in answer.err
+
+
+def test_guided_denoising_ends_with_a_short_audit(shell, scenes, tiny_checkpoint):
+    words = ("denoise", scenes, "--model", tiny_checkpoint, "--output", "out")
+    answer = shell(*words, *GUIDED)
+    assert answer.code == 0, answer.err
+    assert "Audit of raw/a.mrc: At most" in answer.out
+    assert Path("out/audit/audit.json").exists()
+    # What was finished was audited when it was made.
+    assert "Audit" not in shell(*words, *GUIDED).out
+    assert "Audit" not in shell(*words, "--overwrite").out
+
+
+def test_a_failed_audit_fails_the_command(shell, scenes, tiny_checkpoint, monkeypatch):
+    from cryoscore_plugin.evaluation import audit as module
+
+    monkeypatch.setattr(module, "LIMIT", -1.0)
+    words = ("denoise", scenes / "a.mrc", "--model", tiny_checkpoint, "-o", "out")
+    answer = shell(*words, *GUIDED)
+    assert answer.code == 1
+    assert "FAIL: do not use them" in answer.err
+    assert Path("out/a.mrc").exists()
