@@ -154,8 +154,8 @@ class TrainSettings(BaseModel):
     micrographs: int = Field(
         default=100,
         ge=2,
-        description="Most micrographs to use, spread over all that are given; a fifth "
-        "of them, at most 8, is held out.",
+        description="Most micrographs to use, spread over all that are given; a "
+        "quarter of them, at most 8, is held out.",
     )
     pixel_size: float | None = Field(
         default=None,

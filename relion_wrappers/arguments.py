@@ -19,9 +19,14 @@ from typing import Any, TypeVar
 import click
 
 from cryoscore_plugin.errors import ConfigError
-from cryoscore_plugin.settings import DenoiseSettings
+from cryoscore_plugin.settings import (
+    DenoiseSettings,
+    TrainSettings,
+    checked_settings,
+)
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
+JobSettings = TypeVar("JobSettings", DenoiseSettings, TrainSettings)
 
 
 _CONTROL = click.option(
@@ -220,13 +225,13 @@ def _check_given(option: str, expected: Takes) -> None:
 
 
 def job_settings(
-    settings: DenoiseSettings, *, threads: int | None, gpu: str | None
-) -> DenoiseSettings:
+    settings: JobSettings, *, threads: int | None, gpu: str | None
+) -> JobSettings:
     """Settings with what RELION users say in RELION's words.
 
     Parameters
     ----------
-    settings : DenoiseSettings
+    settings : JobSettings
         Settings as given; `threads` counts more than `--j`, which RELION always
         sends.
     threads : int or None
@@ -245,7 +250,7 @@ def job_settings(
         changes["threads"] = threads
     if gpu is not None:
         device = gpu.strip().replace(":", ",") or "auto"
-        default = DenoiseSettings.model_fields["device"].default
+        default = type(settings).model_fields["device"].default
         if settings.device not in (default, device):
             msg = (
                 f"--gpu is {gpu} and --device is {settings.device}, but they are the "
@@ -253,7 +258,8 @@ def job_settings(
             )
             raise ConfigError(msg)
         changes["device"] = device
-    return DenoiseSettings.checked({**settings.model_dump(), **changes})
+    values = {**settings.model_dump(), **changes}
+    return checked_settings(type(settings), values, origin="settings")
 
 
 def with_reference(settings: DenoiseSettings, in_3dref: str | None) -> DenoiseSettings:

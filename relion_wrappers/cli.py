@@ -1,7 +1,7 @@
-"""`cryoscore relion denoise` and `restore-picks`, and the aliases that users type.
+"""`cryoscore relion denoise`, `train`, `restore-picks`, and the aliases that users type.
 
 The alias `cryoscore-relion-denoise` is the same command as `cryoscore relion denoise`,
-and likewise for the other. It has a name of its own because the field "External
+and likewise for the others. It has a name of its own because the field "External
 executable" is easiest filled with one word, and its name has dashes because RELION
 changes a command that contains `relion_`.
 """
@@ -17,7 +17,7 @@ import click
 
 from cryoscore_plugin.cli.exits import run_command, verbose_option
 from cryoscore_plugin.cli.options import settings_options
-from cryoscore_plugin.settings import DenoiseSettings
+from cryoscore_plugin.settings import DenoiseSettings, TrainSettings
 from relion_wrappers.arguments import (
     JobArguments,
     PicksArguments,
@@ -145,6 +145,14 @@ _max_failed = click.option(
 )
 
 
+_gpu = click.option(
+    "--gpu",
+    is_flag=False,
+    flag_value="auto",
+    help="GPU numbers such as 0 or 0,1, as --device. Alone or empty: auto.",
+)
+
+
 @click.group(cls=JobGroup, context_settings=_CONTEXT)
 def relion() -> None:
     """Jobs that RELION starts: type them as "External executable"."""
@@ -152,12 +160,7 @@ def relion() -> None:
 
 @relion.command(cls=JobCommand, context_settings=_CONTEXT)
 @job_options
-@click.option(
-    "--gpu",
-    is_flag=False,
-    flag_value="auto",
-    help="GPU numbers such as 0 or 0,1, as --device. Alone or empty: auto.",
-)
+@_gpu
 @click.option(
     "--in_3dref",
     metavar="FILE",
@@ -192,6 +195,31 @@ def denoise(
         ),
         max_failed=max_failed,
     )
+
+
+@relion.command(cls=JobCommand, context_settings=_CONTEXT)
+@job_options
+@_gpu
+@settings_options(TrainSettings)
+@verbose_option
+@click.pass_obj
+def train(
+    job: RelionJob,
+    *,
+    arguments: JobArguments,
+    settings: TrainSettings,
+    gpu: str | None,
+) -> None:
+    """Let a model go on learning from the micrographs of a RELION table.
+
+    Images of odd and even frames are found beside the micrographs or in the table. At
+    the end it is said whether that helped; a denoise job takes the model with --model.
+    """
+    # The engine brings torch: two seconds that --help and wrong options save.
+    from relion_wrappers.train import train_on_table  # noqa: PLC0415
+
+    given = job_settings(settings, threads=arguments.threads, gpu=gpu)
+    train_on_table(job, arguments.in_mics, given)
 
 
 @relion.command("restore-picks", cls=JobCommand, context_settings=_CONTEXT)

@@ -80,6 +80,28 @@ def announce_micrographs(
     _announce(job_folder, table, like=like, otherwise=_MICROGRAPHS, pages=pages)
 
 
+def announce_pages(job_folder: Path, pages: str) -> None:
+    """Write `RELION_OUTPUT_NODES.star`, so that RELION shows pages in its lists.
+
+    A folder that no RELION made gets no such file.
+
+    Parameters
+    ----------
+    job_folder : Path
+        The folder given by `--o`.
+    pages : str
+        The pages that the job makes, relative to the project.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    style = relion_style(job_folder)
+    if style is not None:
+        _write_nodes(job_folder, [(pages, _pages_kind(_MICROGRAPHS[style]))])
+
+
 def announce_picks(job_folder: Path, picks: str, *, like: str) -> None:
     """Write `RELION_OUTPUT_NODES.star`, so that RELION offers picks as input.
 
@@ -110,17 +132,28 @@ def _announce(
     otherwise: Mapping[RelionStyle, dict[str, str]],
     pages: Sequence[str] = (),
 ) -> None:
-    import pandas as pd  # noqa: PLC0415  half a second, only in a RELION job
-
     kind = _kind_of_input(job_folder / "job_pipeline.star", like)
     style = relion_style(job_folder)
     if kind is None and style is not None:
         kind = otherwise[style]
     if kind is None:
         return
-    version = "version 50001" if style is RelionStyle.V5 else "version 30001"
-    pages_kind = {column: _PAGES.get(column, "") for column in kind}
-    rows = [(output, kind), *((name, pages_kind) for name in pages)]
+    rows = [(output, kind), *((name, _pages_kind(kind)) for name in pages)]
+    _write_nodes(job_folder, rows)
+
+
+def _pages_kind(like: Mapping[str, str]) -> dict[str, str]:
+    """Type columns of pages, the same ones as of another file."""
+    return {column: _PAGES.get(column, "") for column in like}
+
+
+def _write_nodes(
+    job_folder: Path, rows: Sequence[tuple[str, Mapping[str, str]]]
+) -> None:
+    import pandas as pd  # noqa: PLC0415  half a second, only in a RELION job
+
+    is_five = relion_style(job_folder) is RelionStyle.V5
+    version = "version 50001" if is_five else "version 30001"
     nodes = pd.DataFrame([{"rlnPipeLineNodeName": name, **row} for name, row in rows])
     write_star(
         job_folder / NODES_FILE,

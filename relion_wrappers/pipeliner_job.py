@@ -10,19 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
 
 from pipeliner.job_options import (
-    BooleanJobOption,
     FileDescription,
-    FloatJobOption,
     InputNodeJobOption,
-    IntJobOption,
-    JobOption,
     JobOptionValidationResult,
-    MultipleChoiceJobOption,
-    StringJobOption,
 )
 from pipeliner.nodes import NODE_LOGFILE, NODE_MICROGRAPHGROUPMETADATA, Node
 from pipeliner.pipeliner_job import PipelinerCommand, PipelinerJob
@@ -42,17 +34,15 @@ from relion_wrappers.pipeliner_program import (
     program,
     words_for_max_failed,
 )
+from relion_wrappers.pipeliner_settings import (
+    given_settings,
+    setting_option,
+    words_for_settings,
+)
 
 _OTHERWISE = {"threads", "write_binned"}
 """Settings that are no options: the Pipeliner has its own field for threads, and
 binned outputs are refused, because picks on them lie elsewhere."""
-
-_OPTIONS: dict[Any, Any] = {
-    bool: BooleanJobOption,
-    float: FloatJobOption,
-    int: IntJobOption,
-}
-"""The Pipeliner's option by the type of a setting; any other type is text."""
 
 _ON_TOP = {"model", "device", "pixel_size"}
 """Settings that a user meets first; the others stand in a group of their own."""
@@ -88,7 +78,7 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
             "must be fitted on raw images.",
         )
         for name, field in _fields().items():
-            self.joboptions[name] = _option(name, field)
+            self.joboptions[name] = setting_option(name, field, on_top=name in _ON_TOP)
         self.joboptions["max_failed"] = max_failed_option()
         self.get_runtab_options(mpi=False, threads=True, addtl_args=True)
 
@@ -121,8 +111,7 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
         words = [program(), "relion", "denoise", "--o", self.output_dir]
         words += ["--in_mics", self.joboptions["in_mics"].get_string()]
         words += ["--j", str(self.joboptions["nr_threads"].get_number())]
-        for name, value in self._given_settings().items():
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+        words += words_for_settings(self._given_settings())
         words += words_for_max_failed(self.joboptions["max_failed"])
         return [PipelinerCommand([*words, *self.parse_additional_args()])]
 
@@ -140,37 +129,11 @@ class CryoscoreDenoiseMicrographs(PipelinerJob):  # type: ignore[misc]  # untype
         self.add_output_node(table, NODE_MICROGRAPHGROUPMETADATA, keywords)
 
     def _given_settings(self) -> dict[str, object]:
-        """Settings that differ from their default.
-
-        Only those become words of the command: a settings file among the additional
-        arguments counts less than a word, and would else have no effect.
-        """
-        return {
-            name: self.joboptions[name].value
-            for name, field in _fields().items()
-            if self.joboptions[name].value not in ("", None, field.default)
-        }
+        """Settings that differ from their default."""
+        return given_settings(self, _fields())
 
 
 def _fields() -> dict[str, FieldInfo]:
     """Settings that are options of the job, by name."""
     fields = DenoiseSettings.model_fields
     return {name: field for name, field in fields.items() if name not in _OTHERWISE}
-
-
-def _option(name: str, field: FieldInfo) -> JobOption:
-    """The option of one setting; its type, default and help are the setting's."""
-    is_choice = get_origin(field.annotation) is Literal
-    alternatives = [kind for kind in get_args(field.annotation) if kind is not NoneType]
-    kind = alternatives[0] if alternatives and not is_choice else field.annotation
-    common = {
-        "label": f"{name.replace('_', ' ').capitalize()}:",
-        "help_text": field.description,
-        "in_continue": True,
-        "jobop_group": "Main" if name in _ON_TOP else "Details",
-        "default_value": field.default,
-    }
-    if is_choice:
-        return MultipleChoiceJobOption(choices=[*get_args(kind)], **common)
-    make: Any = _OPTIONS.get(kind, StringJobOption)
-    return make(**common)

@@ -88,7 +88,7 @@ def own_data(
     """
     micrographs = _read(sources, settings, card, monitor)
     held = set(
-        spread(len(micrographs), min(MOST_HELD_OUT, max(1, len(micrographs) // 5)))
+        spread(len(micrographs), min(MOST_HELD_OUT, max(1, len(micrographs) // 4)))
     )
     seen = [one for place, one in enumerate(micrographs) if place not in held]
     spectra = session_spectra(

@@ -146,7 +146,7 @@ def test_threads_are_those_that_are_asked_for(train):
 
 
 def test_killed_run_goes_on_and_ends_with_the_same_model(train, mics, tiny_checkpoint):
-    words = ["--in_mics", str(mics), "--steps", "200"]
+    words = ["--in_mics", str(mics), "--steps", "60"]
     assert train(*words).code == 0
     command = Path(sys.executable).with_name("cryoscore")
     fixed = ["--output", "run2", "--start", str(tiny_checkpoint), "--device", "cpu"]

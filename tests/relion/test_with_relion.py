@@ -26,6 +26,7 @@ from relion_wrappers.star_file import read_star
 PROGRAMS = os.environ.get("RELION_BIN", "")
 PATH = os.pathsep.join(filter(None, [PROGRAMS, os.environ["PATH"]]))
 COMMAND = Path(sys.executable).with_name("cryoscore-relion-denoise")
+TRAIN = Path(sys.executable).with_name("cryoscore-relion-train")
 RESTORE = Path(sys.executable).with_name("cryoscore-relion-restore-picks")
 
 pytestmark = [
@@ -44,6 +45,16 @@ TIMEOUT = 600
 
 STATUS = {"2": "Succeeded", "3": "Failed", "4": "Aborted"}
 """RELION 3.1 has numbers, 4 and 5 have words."""
+
+PAGES = {
+    3: {"rlnPipeLineNodeType": "13"},
+    4: {"rlnPipeLineNodeTypeLabel": "LogFile.pdf.relion"},
+    5: {
+        "rlnPipeLineNodeTypeLabel": "LogFile.pdf.relion",
+        "rlnPipeLineNodeTypeLabelDepth": "1",
+    },
+}
+"""Columns of a node that RELION shows as pages, by its generation."""
 
 FAKE_CTF = """\
 import sys
@@ -681,3 +692,62 @@ def test_schedule_of_the_examples_goes_from_micrographs_to_particles(
         "Micrographs/mic001.mrc",
         "Micrographs/mic002.mrc",
     }
+
+
+@pytest.fixture(scope="module")
+def with_halves(project: Project) -> str:
+    """A table of two micrographs, whose odd and even frames lie beside them."""
+    names = []
+    for number in range(2):
+        stem = f"Halves/mic{number}"
+        for seed, end in enumerate(("", "_EVN", "_ODD")):
+            path = project.folder / f"{stem}{end}.mrc"
+            write_micrograph(path, 10 * number + seed, side=160)
+        names.append(f"{stem}.mrc")
+    return write_table(project, "halves.star", names)
+
+
+def add_training(project: Project, table: str, steps: int) -> str:
+    """Add a job that trains; return its name."""
+    settings = f"--start {project.checkpoint} --device cpu --steps {steps}"
+    return project.add("External", fn_exe=str(TRAIN), in_mic=table, other_args=settings)
+
+
+def test_model_of_a_train_job_is_taken_by_the_denoise_job(
+    project: Project, with_halves: str
+) -> None:
+    job = add_training(project, with_halves, 2)
+    assert project.run(job) == "Succeeded", project.run_out(job)
+    said = project.run_out(job)
+    assert "Learning from 2 micrographs: odd and even frames." in said
+    assert "step 2 of 2: loss" in said
+    assert "Your model is " in said
+    assert said.splitlines()[-1].endswith(f"the value {job}own.safetensors")
+    assert (project.folder / job / "run.err").read_text() == ""
+    nodes = {
+        row.pop("rlnPipeLineNodeName"): row
+        for row in project.table("default_pipeline.star", "pipeline_nodes")
+    }
+    assert nodes[f"{job}logfile.pdf"] == PAGES[project.version]
+    assert (project.folder / job / "logfile.pdf").read_bytes()[:4] == b"%PDF"
+    denoising = project.add_denoising(
+        with_halves,
+        param1_label="model",
+        param1_value=f"{job}own.safetensors",
+        other_args="--device cpu",
+    )
+    assert project.run(denoising) == "Succeeded", project.run_out(denoising)
+    assert "model own " in project.run_out(denoising)
+
+
+def test_train_job_is_aborted_and_goes_on(project: Project, with_halves: str) -> None:
+    job = add_training(project, with_halves, 200)
+    pipeliner = project.start(job)
+    project.wait_for((project.folder / job / "state.pt").exists)
+    (project.folder / job / "RELION_JOB_ABORT_NOW").touch()
+    project.finish(pipeliner)
+    assert project.status(job) == "Aborted", project.run_out(job)
+    assert not (project.folder / job / "own.safetensors").exists()
+    assert project.run(job) == "Succeeded", project.run_out(job)
+    assert "Going on after step" in project.run_out(job)
+    assert (project.folder / job / "own.safetensors").exists()
