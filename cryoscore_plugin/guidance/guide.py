@@ -11,7 +11,7 @@ What it adds to D is linear in gamma, and nothing at gamma = 0. Where the partic
 not found R is nothing, and what D shows there becomes fainter by gamma, not more.
 
 R is computed on a grid that is just fine enough for the band, so its cost does not grow
-with the pixels of the micrograph but with its area: for each view three Fourier
+with the pixels of the micrograph but with its area: for each view five Fourier
 transforms of that grid, in the memory of about twenty images of its size.
 
 Noise and background are what the spectrum of the micrograph says, particles included:
