@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -119,7 +120,7 @@ def reference(  # noqa: PLR0913  one argument for each option
 
     kind = "shape" if file is None else kind_of(file)
     facts = {
-        "name": name or ("ball" if file is None else file.name.split(".")[0]),
+        "name": name or ("ball" if file is None else _short_name(file)),
         "tier": tier or DEFAULT_TIERS[kind],
         "kind": kind,
         "resolution": resolution,
@@ -144,3 +145,8 @@ def reference(  # noqa: PLR0913  one argument for each option
     )
     if doubt := DOUBTS.get(card.tier):
         click.echo(f"Warning: {doubt}.", err=True)
+
+
+def _short_name(file: Path) -> str:
+    """The name of a file without ending, as a label of an MRC file can hold it."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "-", file.name.split(".")[0])[:20]

@@ -115,6 +115,12 @@ def test_views_and_name_are_as_given(atoms, shell):
     assert made().card.name == "bell"
 
 
+def test_a_long_name_of_a_file_is_cut(atoms, reference):
+    atoms.rename("a dumb-bell of three lobes.npz")
+    assert reference("a dumb-bell of three lobes.npz").code == 0
+    assert made().card.name == "a-dumb-bell-of-three"
+
+
 def test_averages_are_turned_and_said_to_be_from_the_same_micrographs(
     averages, reference, raw
 ):
