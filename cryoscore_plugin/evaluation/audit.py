@@ -11,9 +11,10 @@ without guidance, and then inputs of which the answer is known:
 
 What guidance adds to noise and phases, in amplitude and in picks, comes from the
 reference alone. So does what the decoy adds beyond what the reference adds: if that is
-much, anything would be found. Both are given relative to the guided micrograph. Picks
-are the local maxima of a Laplacian of Gaussian above half of the strongest ones (99th
-percentile) of the guided micrograph.
+much, anything would be found. Both are given relative to the guided micrograph.
+Guidance also takes from what the network shows: what is added but is less than that is
+not seen in the amplitude. Picks are the local maxima of a Laplacian of Gaussian above
+half of the strongest ones (99th percentile) of the guided micrograph.
 
 The tests hold that a denoiser which pastes its reference into noise is caught, that one
 which finds whatever it is given is caught by the decoy, and that an honest one passes.
