@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.guidance.card import DOUBTS, ReferenceCard, words
-from cryoscore_plugin.guidance.guide import Guidance, NoisyImage, guide
+from cryoscore_plugin.guidance.guide import guide
 from cryoscore_plugin.guidance.reference import load_reference
+from cryoscore_plugin.guidance.search import Guidance, NoisyImage
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.preparation import Prepared
 from cryoscore_plugin.settings import DenoiseSettings
@@ -66,7 +67,7 @@ class Target:
         Raises
         ------
         MicrographError
-            If the reference was made from this micrograph.
+            If the reference was made from this micrograph, or is finer than it.
         """
         self.card.refuse_own(micrograph.source)
         noisy = NoisyImage(

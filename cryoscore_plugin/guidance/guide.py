@@ -7,16 +7,10 @@ the band M(k) of coarse detail, and so is the guided estimate:
 
     x = D + gamma M (R - D)
 
-What it adds to D is linear in gamma, and nothing at gamma = 0. Where the particle is
+What guidance changes is linear in gamma, and nothing at gamma = 0. Where the particle is
 not found R is nothing, and what D shows there becomes fainter by gamma, not more.
 
-R is computed on a grid that is just fine enough for the band, so its cost does not grow
-with the pixels of the micrograph but with its area: for each view five Fourier
-transforms of that grid, in the memory of about twenty images of its size.
-
-Noise and background are what the spectrum of the micrograph says, particles included:
-the evidence for a particle is rather under- than overestimated. Where a micrograph is
-locally stronger than that, as at contamination, the evidence is weakened by as much.
+`search` gives R.
 
 References
 ----------
@@ -26,92 +20,12 @@ target score identity, for which any share of the two targets is unbiased if q i
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
-from torch.nn import functional
 
-from cryoscore_plugin.ctf import Optics, contrast_transfer
-from cryoscore_plugin.guidance.mixture import (
-    MixturePrior,
-    Scene,
-    log_likelihoods,
-    posterior_mean_of_views,
-)
-from cryoscore_plugin.guidance.views import Views, low_pass
-from cryoscore_plugin.rescaling import fourier_crop, fourier_pad, working_shape
-from cryoscore_plugin.spectrum import (
-    apply_radial_gain,
-    frequency_grid,
-    power_spectrum,
-)
-from cryoscore_plugin.tensors import HalfPlaneMap, ImageTensor, RingTensor
-
-SPREAD = 0.25
-"""Relative spread of the amplitude of particles in one micrograph: thickness of ice, and
-views that lie between two of the reference. A guess; a factor of two changes little."""
-
-WINDOW = 1.5
-"""Side of the window that holds at most one particle, in diameters: particles that
-touch are one diameter apart, and in each other's windows they are not."""
-
-AMPLITUDES = tuple(4.0 * 2 ** (step / 2) for step in range(9))
-"""Amplitudes to choose from, as the signal-to-noise ratio of a matched filter: below 4
-a particle cannot be told from the noise of a few thousand positions and views."""
-
-JUDGES = 24
-"""Views that choose the amplitude; all have nearly the same size."""
-
-SMOOTHING = 5
-"""Rings over which the spectrum of noise is smoothed."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Guidance:
-    """How an estimate is guided.
-
-    Attributes
-    ----------
-    views : Views
-        The particle.
-    resolution : float
-        Finest detail that is guided, in Å.
-    strength : float
-        Weight gamma of the reference, from 0 to 1.
-    empty : float
-        Probability that a window holds no particle.
-    """
-
-    views: Views
-    resolution: float
-    strength: float
-    empty: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NoisyImage:
-    """What is guided: a micrograph as the network sees it.
-
-    Attributes
-    ----------
-    pixels : ImageTensor
-        In units of its noise.
-    pixel_size : float
-        In Å/px.
-    optics : Optics or None
-        How it was taken; None takes views without a transfer function, with dark
-        protein, which is right up to the first zero of the function.
-    local_mean : float or None
-        Standard deviation in px of the Gaussian mean that was taken off.
-    """
-
-    pixels: ImageTensor
-    pixel_size: float
-    optics: Optics | None = None
-    local_mean: float | None = None
+from cryoscore_plugin.guidance.search import Guidance, NoisyImage, reference_mean
+from cryoscore_plugin.guidance.views import low_pass
+from cryoscore_plugin.tensors import HalfPlaneMap, ImageTensor
 
 
 def guided_mean(
@@ -151,6 +65,11 @@ def guide(estimate: ImageTensor, noisy: NoisyImage, guidance: Guidance) -> Image
         The micrograph.
     guidance : Guidance
         The reference, and how strongly it counts.
+
+    Raises
+    ------
+    MicrographError
+        If its pixels are coarser than those of the views.
     """
     h, w = estimate.shape
     return guided_mean(
@@ -183,127 +102,3 @@ def guided_band(
     )
     band[0, 0] = 0.0
     return band
-
-
-def reference_mean(noisy: NoisyImage, guidance: Guidance) -> ImageTensor:
-    """Mean of the clean images behind a micrograph, if it holds only the reference.
-
-    Parameters
-    ----------
-    noisy : NoisyImage
-        The micrograph. If its pixels are coarser than those of the views, theirs
-        are not searched finer than that.
-    guidance : Guidance
-        The reference; its strength is not used.
-
-    Returns
-    -------
-    mean : ImageTensor
-        As large as the micrograph and in its units.
-    """
-    h, w = noisy.pixels.shape
-    rows, columns = working_shape(
-        (h, w),
-        pixel_size=noisy.pixel_size,
-        working_pixel_size=guidance.views.pixel_size,
-    )
-    image = fourier_crop(noisy.pixels, (rows, columns))
-    scene = _scene(image, noisy, guidance)
-    prior = _prior(scene, guidance)
-    mean = posterior_mean_of_views(scene, prior)[:rows, :columns]
-    return fourier_pad(mean.contiguous(), (h, w))
-
-
-def _scene(image: ImageTensor, noisy: NoisyImage, guidance: Guidance) -> Scene:
-    """The micrograph with room for views at its edges, and what is known about it."""
-    h, w = image.shape
-    pictures = guidance.views.pictures.to(image)
-    rows, columns = (next_fast_len(n + pictures.shape[-1]) for n in (h, w))
-    shape = (rows, columns)
-    padded = functional.pad(image, (0, shape[1] - w, 0, shape[0] - h))
-    spectrum = _noise_spectrum(image)
-    noise_power = _on_plane(spectrum, min(h, w), shape, device=image.device)
-    transfer = _transfer(shape, noisy, guidance, device=image.device)
-    excess = torch.ones_like(padded)
-    excess[:h, :w] = _excess(image, spectrum, side=_window(guidance.views))
-    return Scene(
-        noisy=padded,
-        noise_power=noise_power,
-        excess=excess,
-        views=pictures,
-        transfer=transfer,
-    )
-
-
-def _prior(scene: Scene, guidance: Guidance) -> MixturePrior:
-    """The prior whose amplitude explains the micrograph best."""
-    views = range(0, len(scene.views), math.ceil(len(scene.views) / JUDGES))
-    sizes = [float(match.size.max()) for _, match in scene.matches(views)]
-    typical = math.sqrt(sum(sizes) / len(sizes))
-    first = MixturePrior(
-        empty=guidance.empty,
-        amplitude=1.0,
-        spread=SPREAD,
-        window=_window(guidance.views),
-    )
-    priors = [replace(first, amplitude=ratio / typical) for ratio in AMPLITUDES]
-    fits = log_likelihoods(scene, priors, views=views)
-    return priors[fits.index(max(fits))]
-
-
-def _window(views: Views) -> int:
-    """Odd side in px of the window that holds at most one particle."""
-    return round(WINDOW * views.diameter / views.pixel_size) // 2 * 2 + 1
-
-
-def _noise_spectrum(image: ImageTensor) -> RingTensor:
-    """Smooth power of an image in each ring; that of the mean is not believed."""
-    rings = power_spectrum(image)
-    rings[:2] = rings.max()  # Few coefficients, and a mean may have been taken off.
-    reach = min(SMOOTHING // 2, len(rings) - 1)
-    padded = functional.pad(rings[None], (reach, reach), mode="reflect")
-    smooth = functional.avg_pool1d(padded, 2 * reach + 1, stride=1)[0]
-    return smooth.clamp_min(1e-6 * float(smooth.max()))
-
-
-def _on_plane(
-    rings: RingTensor, side: int, shape: tuple[int, int], *, device: torch.device
-) -> HalfPlaneMap:
-    """Values of rings that lie `1 / side` apart, for each coefficient of a plane."""
-    place = (frequency_grid(shape, device=device) * side).clamp_max(len(rings) - 1)
-    below = place.floor().long()
-    above = (below + 1).clamp_max(len(rings) - 1)
-    values = rings.to(device=device, dtype=torch.float32)
-    return torch.lerp(values[below], values[above], place - below)
-
-
-def _transfer(
-    shape: tuple[int, int],
-    noisy: NoisyImage,
-    guidance: Guidance,
-    *,
-    device: torch.device,
-) -> HalfPlaneMap:
-    """What microscope, band and levelling make of a view, on the grid of the views."""
-    pixel_size = guidance.views.pixel_size
-    band = low_pass(
-        shape, pixel_size=pixel_size, resolution=guidance.resolution, device=device
-    )
-    seen = -band
-    if noisy.optics is not None:
-        contrast = contrast_transfer(noisy.optics, shape=shape, pixel_size=pixel_size)
-        seen = band * contrast.to(device)
-    if noisy.local_mean is not None:
-        sigma = noisy.local_mean * noisy.pixel_size / pixel_size
-        k = frequency_grid(shape, device=device)
-        seen = seen * -torch.expm1(-2 * (math.pi * sigma * k) ** 2)
-    return seen
-
-
-def _excess(image: ImageTensor, spectrum: RingTensor, *, side: int) -> ImageTensor:
-    """How many times stronger than its spectrum says an image is around each pixel."""
-    white = apply_radial_gain(image, spectrum.rsqrt())
-    reach = min(side // 2, min(image.shape) - 1)
-    squared = functional.pad(white.square()[None], (reach,) * 4, mode="reflect")
-    mean: Tensor = functional.avg_pool2d(squared, 2 * reach + 1, stride=1)[0]
-    return mean.clamp_min(1.0)

@@ -9,14 +9,9 @@ import pytest
 import torch
 
 from cryoscore_plugin.density.atomic_model import centred_model
-from cryoscore_plugin.guidance.guide import (
-    Guidance,
-    NoisyImage,
-    guide,
-    guided_band,
-    guided_mean,
-    reference_mean,
-)
+from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.guidance.guide import guide, guided_band, guided_mean
+from cryoscore_plugin.guidance.search import Guidance, NoisyImage, reference_mean
 from cryoscore_plugin.guidance.views import even_rotations, views_of_model
 from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.rescaling import fourier_pad
@@ -165,3 +160,9 @@ def test_contamination_is_not_taken_for_the_particle(views):
     blob = -8 * torch.exp(-((y - 64) ** 2 + (x - 64) ** 2) / (2 * 10.0**2))
     found = reference_mean(noisy(noise() + blob), guidance(views))
     assert float(found.abs().max()) < 0.25 * 8
+
+
+def test_a_micrograph_coarser_than_the_views_is_refused(views):
+    coarse = replace(noisy(noise()), pixel_size=1.1 * views.pixel_size)
+    with pytest.raises(MicrographError, match="with a coarser --resolution"):
+        reference_mean(coarse, guidance(views))
