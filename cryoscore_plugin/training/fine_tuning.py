@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from cryoscore_plugin.devices import Engine
-from cryoscore_plugin.errors import JobAbortedError
+from cryoscore_plugin.errors import ConfigError, JobAbortedError
 from cryoscore_plugin.inference.posterior_mean import posterior_mean
 from cryoscore_plugin.networks.unet import NoiseLevels, Tiles, UNetSettings
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
@@ -191,6 +191,10 @@ def fine_tune(
     ------
     JobAbortedError
         If the monitor asked to stop. The state is kept.
+    ConfigError
+        If the steps are so large that nothing finite comes of them.
+    InputError
+        If a micrograph is smaller than one cell of the network's grid.
     """
     run = start_run(schedule, start, device=engine.device)
     judge = _Judge(data, engine)
@@ -255,10 +259,13 @@ def _judge_and_keep(run: Run, judge: _Judge) -> float:
 
 def _finished(run: Run, judge: _Judge, before: Judgement) -> FineTuned:
     """Judge the best weights once more, micrograph by micrograph."""
-    weights = run.best["weights"]
+    weights = run.best.get("weights")
     if not isinstance(weights, dict):
-        msg = "the best weights of a run are a dictionary"
-        raise TypeError(msg)
+        msg = (
+            "The risk on held-out micrographs should be a number, but is none after any "
+            "step: training diverged. Give a smaller learning_rate, and another folder."
+        )
+        raise ConfigError(msg)
     run.averaged.module.load_state_dict(weights)
     return FineTuned(
         weights=weights,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.training.own_micrographs import OwnMicrograph
 from cryoscore_plugin.training.recorruption import Profile, UnitPair, draw, unit_pair
 
@@ -37,8 +38,20 @@ class OwnData:
 
 
 def crop_side(micrographs: Sequence[OwnMicrograph], grid: int) -> int:
-    """Side of a crop in px: a multiple of `grid`, not larger than any micrograph."""
+    """Side of a crop in px: a multiple of `grid`, not larger than any micrograph.
+
+    Raises
+    ------
+    InputError
+        If a micrograph is smaller than `grid`.
+    """
     smallest = min(min(one.noisy.shape) for one in micrographs)
+    if smallest < grid:
+        msg = (
+            f"Micrographs should have at least {grid} px on each side on the grid the "
+            f"model looks at, but one has {smallest} px. Leave it out."
+        )
+        raise InputError(msg)
     return min(CROP, smallest) // grid * grid
 
 

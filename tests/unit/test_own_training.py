@@ -199,6 +199,8 @@ def test_batches_are_crops_at_many_strengths(halved: list[TrainingSource]) -> No
     seen = [read_own(source, CARD, pixel_size=None) for source in halved]
     data = OwnData(seen=seen, held_out=seen[:1], drawn=0 * FREQUENCIES)
     assert crop_side(seen, 16) == 64
+    with pytest.raises(InputError, match=r"at least 80 px.*has 72 px"):
+        crop_side(seen, 80)
     pairs = [
         pair
         for seed in range(4)
@@ -260,6 +262,14 @@ def test_model_that_became_worse_is_not_to_be_used(
     model = run(halved, wild, tmp_path)
     assert model.gain < 0
     assert model.verdict.endswith("keep tiny.")
+
+
+def test_training_that_diverges_is_told_in_a_sentence(
+    halved: list[TrainingSource], settings: TrainSettings, tmp_path: Path
+) -> None:
+    mad = settings.model_copy(update={"learning_rate": 1e38, "steps": 2})
+    with pytest.raises(ConfigError, match="Give a smaller learning_rate"):
+        run(halved, mad, tmp_path)
 
 
 @pytest.mark.parametrize(
