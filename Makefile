@@ -61,7 +61,7 @@ check: install
 	$(BIN)/lint-imports
 
 test: check relion
-	$(BIN)/pytest $(SHAPES)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(SHAPES)
 
 format: install
 	$(BIN)/ruff format
