@@ -64,6 +64,32 @@ def make_new_folder(folder: Path) -> None:
         raise InputError(msg)
 
 
+def make_output_folder(output: Path) -> None:
+    """Make the output folder; try to write in it before hours of computing.
+
+    Parameters
+    ----------
+    output : Path
+        Folder of the outputs.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written in.
+    """
+    trial = output / f".cryoscore.{os.getpid()}.part"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        msg = (
+            f"Cannot write in the folder {output}: {error.strerror}. Give another one "
+            "with --output."
+        )
+        raise InputError(msg) from error
+
+
 def remove_leftovers(paths: Iterable[Path]) -> None:
     """Remove temporary files that a killed run left beside its outputs.
 

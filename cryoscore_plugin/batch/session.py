@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ from cryoscore_plugin.batch.projects import FoundProject, find_project
 from cryoscore_plugin.batch.resume import Recipe, WorkList, sort_tasks
 from cryoscore_plugin.batch.selection import Selection
 from cryoscore_plugin.batch.work import Assignment, Engine, work_on
-from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.settings import DenoiseSettings
 
 _MOST_LOOKS = 5
@@ -238,29 +236,3 @@ def _write(
     root = None if project.root == Path() else project.root
     format_.write_denoised(project.table, target, outputs, root=root)
     return [target]
-
-
-def make_output_folder(output: Path) -> None:
-    """Make the output folder; try to write in it before hours of computing.
-
-    Parameters
-    ----------
-    output : Path
-        Folder of the outputs.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made or written in.
-    """
-    trial = output / f".cryoscore.{os.getpid()}.part"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        msg = (
-            f"Cannot write in the folder {output}: {error.strerror}. Give another one "
-            "with --output."
-        )
-        raise InputError(msg) from error

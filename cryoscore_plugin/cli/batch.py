@@ -18,7 +18,6 @@ from cryoscore_plugin.batch.selection import Selection, Shard
 from cryoscore_plugin.batch.session import (
     BatchPlan,
     BatchRequest,
-    make_output_folder,
     plan_batch,
     run_batch,
     sorted_tasks,
@@ -31,6 +30,7 @@ from cryoscore_plugin.cli.batch_options import Choices, batch_options
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, duration
+from cryoscore_plugin.files import make_output_folder
 from cryoscore_plugin.settings import DenoiseSettings
 
 DEFAULT_OUTPUT = "cryoscore"

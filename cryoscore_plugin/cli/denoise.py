@@ -22,6 +22,7 @@ from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, duration
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import make_output_folder
 from cryoscore_plugin.settings import DenoiseSettings
 
 
@@ -74,7 +75,7 @@ def denoise(
     tables = _tables(inputs, output)
     found = find_micrographs(inputs, output=output, root=project_dir)
     tasks = plan_outputs(found, output)
-    _make_folder(output)
+    make_output_folder(output)
     # The engine brings torch: two seconds that a wrong word in the command saves.
     from cryoscore_plugin.batch.run import denoise_micrographs  # noqa: PLC0415
 
@@ -144,27 +145,6 @@ def _tables(inputs: Sequence[Path], output: Path) -> dict[Path, Path]:
         )
         raise InputError(msg)
     return tables
-
-
-def _make_folder(output: Path) -> None:
-    """Make the output folder; try to write in it before hours of computing.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made or written in.
-    """
-    trial = output / f".cryoscore.{os.getpid()}.part"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        msg = (
-            f"Cannot write in the folder {output}: {error.strerror}. Give another one "
-            "with --output."
-        )
-        raise InputError(msg) from error
 
 
 def _write_tables(
