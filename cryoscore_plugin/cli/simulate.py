@@ -83,6 +83,18 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     help="Strength of carbon, ice, contamination and debris; 0 for none, 1 for ugly.",
 )
 @click.option(
+    "--preferred",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    help="Part of the particles whose z axis lies near the beam.",
+)
+@click.option(
+    "--mtf",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Modulation transfer of the detector, a STAR file as RELION takes it.",
+)
+@click.option(
     "--halves/--no-halves",
     default=False,
     show_default=True,
@@ -109,6 +121,8 @@ def simulate(  # noqa: PLR0913  one argument for each option
     b_factor: float,
     occupancy: float,
     background: float,
+    preferred: float,
+    mtf: Path | None,
     halves: bool,
     seed: int,
 ) -> None:
@@ -125,6 +139,9 @@ def simulate(  # noqa: PLR0913  one argument for each option
         DatasetSettings,
         write_dataset,
     )
+    from cryoscore_plugin.simulation.detector import (  # noqa: PLC0415
+        read_modulation_transfer,
+    )
     from cryoscore_plugin.simulation.micrographs import (  # noqa: PLC0415
         Exposure,
         SceneSettings,
@@ -132,8 +149,18 @@ def simulate(  # noqa: PLR0913  one argument for each option
 
     settings = DatasetSettings(
         count=count,
-        exposure=Exposure(shape=(size, size), pixel_size=pixel_size, dose=dose),
-        scene=SceneSettings(occupancy=occupancy, background=background, views=VIEWS),
+        exposure=Exposure(
+            shape=(size, size),
+            pixel_size=pixel_size,
+            dose=dose,
+            detector=None if mtf is None else read_modulation_transfer(mtf),
+        ),
+        scene=SceneSettings(
+            occupancy=occupancy,
+            background=background,
+            preferred=preferred,
+            views=VIEWS,
+        ),
         defocus=(min(defocus) * MICROMETRE, max(defocus) * MICROMETRE),
         voltage=voltage,
         b_factor=b_factor,

@@ -1,8 +1,8 @@
 """Micrographs of known truth: particles and background as the microscope shows them.
 
 The forward model is `y = x + b + n` (linear in phase: the weak-phase object).
-`x` holds the particles as the transfer function, its envelope and radiation damage
-leave them: this, not the particle itself, is what a denoiser should return. `b` is all
+`x` holds the particles as the transfer function, its envelope, radiation damage and
+the detector leave them: this, not the particle itself, is what a denoiser should return. `b` is all
 other structure, seen by the same optics and not damaged; `n` is counting noise.
 
 Images are simulated on a canvas that wraps around. `simulate_micrograph` cuts a
@@ -25,6 +25,7 @@ from cryoscore_plugin.arrays import CentersYX, Image
 from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.simulation.background import Canvas, Layer, random_background
+from cryoscore_plugin.simulation.detector import ModulationTransfer
 from cryoscore_plugin.simulation.radiation_damage import damage_envelope
 from cryoscore_plugin.simulation.specimen import (
     Pose,
@@ -66,6 +67,8 @@ class SceneSettings:
         Strength of the structured background; 0 for none.
     views : int
         Number of different orientations.
+    preferred : float
+        Part of them with the model's z axis near the beam, 0 to 1.
     """
 
     occupancy: float = 0.25
@@ -73,6 +76,7 @@ class SceneSettings:
     contrast: float = 0.6
     background: float = TYPICAL_BACKGROUND
     views: int = 24
+    preferred: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +91,14 @@ class Exposure:
         In Å/px.
     dose : float
         In e/Å².
+    detector : ModulationTransfer | None
+        Its modulation transfer; None for a perfect one.
     """
 
     shape: tuple[int, int]
     pixel_size: float
     dose: float
+    detector: ModulationTransfer | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,7 +223,12 @@ def simulate_micrograph(
     transfer = contrast_transfer(optics, shape=canvas_shape, pixel_size=pixel_size)
     model = models[int(rng.integers(len(models)))]
     bank = random_views(
-        model, scene.views, pixel_size=pixel_size, voltage=voltage, rng=rng
+        model,
+        scene.views,
+        pixel_size=pixel_size,
+        voltage=voltage,
+        rng=rng,
+        preferred=scene.preferred,
     )
     phase = np.zeros(canvas_shape, dtype=np.float32)
     count = int(scene.occupancy * phase.size / (np.pi / 4 * bank.diameter**2))
@@ -239,6 +251,8 @@ def simulate_micrograph(
     )
     clean = electrons * np.float32(scene.contrast) * particle_contrast(phase, left)
     structure = electrons * np.float32(scene.background) * background
+    if exposure.detector is not None:
+        clean, structure = map(exposure.detector.applied, (clean, structure))
     expected = np.maximum(electrons + (clean + structure)[inner], 0)
     kept = centers - margin
     inside = ((kept >= 0) & (kept < exposure.shape)).all(axis=1)

@@ -17,6 +17,9 @@ from cryoscore_plugin.constants import interaction_constant
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.projection import projected_potential
 
+WOBBLE = 10.0
+"""Tilt of particles in the preferred orientation, in degrees (of each component)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
@@ -64,6 +67,7 @@ def random_views(
     pixel_size: float,
     voltage: float,
     rng: np.random.Generator,
+    preferred: float = 0.0,
 ) -> ViewBank:
     """Project a particle `count` times, in random orientations and sub-pixel shifts.
 
@@ -79,13 +83,15 @@ def random_views(
         In kV.
     rng : np.random.Generator
         Source of orientations and shifts.
+    preferred : float
+        Part of the views with the preferred orientation, 0 to 1.
     """
     reach = float(np.linalg.norm(model.positions_xyz, axis=1).max()) + 10.0
     size = 2 * int(np.ceil(reach / pixel_size)) + 2
     phase = np.float32(interaction_constant(voltage))
     poses = [
         Pose(
-            rotation=Rotation.random(rng=rng),
+            rotation=random_rotation(rng, preferred=preferred),
             shift_yx=tuple(rng.uniform(-0.5, 0.5, 2).tolist()),
         )
         for _ in range(count)
@@ -107,6 +113,25 @@ def random_views(
         views=views,
         poses=poses,
     )
+
+
+def random_rotation(rng: np.random.Generator, *, preferred: float) -> Rotation:
+    """A random orientation, or one with the model's z axis near the beam.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the orientation.
+    preferred : float
+        Chance of the preferred orientation: particles that lie on the air-water
+        interface with one side, upright or upside down, tilted by about `WOBBLE`.
+    """
+    # Not drawn where nothing is preferred, so that old seeds give what they gave.
+    if not preferred or rng.random() >= preferred:
+        return Rotation.random(rng=rng)
+    tilt = rng.rayleigh(WOBBLE) + 180 * int(rng.integers(2))
+    about, spin = rng.uniform(0, 360, 2)
+    return Rotation.from_euler("zyz", [about, tilt, spin], degrees=True)
 
 
 def fragment(

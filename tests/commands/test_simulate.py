@@ -15,6 +15,14 @@ from cryoscore_plugin.evaluation.resolution import fourier_shell_correlation
 from cryoscore_plugin.mrc import read_micrograph, read_volume
 from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
 
+MTF = """data_
+loop_
+_rlnResolutionInversePixel #1
+_rlnMtfValue #2
+0 1
+0.25 0.6
+0.5 0.2
+"""
 SMALL = ("--count", 1, "--size", 128, "--pixel-size", 4)
 
 
@@ -100,9 +108,12 @@ def test_halves_are_independent_and_add_up(simulate):
         ("--b-factor", 300),
         ("--occupancy", 0.5),
         ("--background", 0),
+        ("--preferred", 1),
+        ("--mtf", "mtf.star"),
     ],
 )
 def test_every_option_changes_the_picture(simulate, words):
+    Path("mtf.star").write_text(MTF)
     usual, other = simulate("a", *SMALL), simulate("b", *SMALL, *words)
     assert (pixels(usual) != pixels(other)).any()
 
@@ -111,6 +122,20 @@ def test_dose_and_sampling_set_the_electrons(simulate):
     folder = simulate("out", *SMALL, "--dose", 10, "--background", 0)
     expected = 10 * 4**2 * QUANTUM_EFFICIENCY
     assert pixels(folder).mean() == pytest.approx(expected, rel=0.01)
+
+
+def test_preferred_particles_stand_or_lie_on_their_heads(simulate):
+    folder = simulate("out", *SMALL, "--preferred", 1, "--occupancy", 0.5)
+    particles = starfile.read(folder / "Truth/particles.star")["particles"]
+    tilt = particles["rlnAngleTilt"].abs()
+    assert (np.minimum(tilt, 180 - tilt) < 45).all()
+
+
+def test_table_of_another_kind_is_no_modulation_transfer(shell, model):
+    Path("mtf.star").write_text("data_\n\nloop_\n_rlnMicrographName #1\na.mrc\n")
+    answer = shell("simulate", model, "--output", "out", *SMALL, "--mtf", "mtf.star")
+    assert answer.code == 1
+    assert "mtf.star should be a table of two columns" in answer.err
 
 
 def test_folder_with_files_is_left_alone(shell, model):

@@ -14,6 +14,7 @@ from cryoscore_plugin.ctf import Optics
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.simulation.background import PARTS, Canvas, Part
+from cryoscore_plugin.simulation.detector import ModulationTransfer
 from cryoscore_plugin.simulation.micrographs import (
     QUANTUM_EFFICIENCY,
     Exposure,
@@ -29,6 +30,7 @@ from cryoscore_plugin.simulation.specimen import (
     add_views,
     fragment,
     random_centers,
+    random_rotation,
     random_views,
 )
 from cryoscore_plugin.spectrum import frequency_grid
@@ -114,6 +116,50 @@ def test_signal_is_that_of_the_dose_and_the_damage(particle: AtomicModel) -> Non
     k = frequency_grid(EXPOSURE.shape).numpy() / EXPOSURE.pixel_size
     slow, fast = ((k > 0.005) & (k < 0.02)), ((k > 0.08) & (k < 0.12))
     assert np.median(fresh[slow]) > np.median(fresh[fast]) + 0.1
+
+
+def test_detector_weakens_the_signal_and_leaves_the_noise(
+    particle: AtomicModel,
+) -> None:
+    detector = ModulationTransfer(
+        frequency=np.array([0.0, 0.5]), value=np.array([1.0, 0.0])
+    )
+    perfect, real = (
+        simulate_micrograph(
+            [particle],
+            OPTICS,
+            SceneSettings(background=0.0, views=2),
+            replace(EXPOSURE, detector=which),
+            rng=np.random.default_rng(3),
+        )
+        for which in (None, detector)
+    )
+    k = frequency_grid(EXPOSURE.shape).numpy()
+    ratio = np.abs(np.fft.rfft2(real.clean)) / np.abs(np.fft.rfft2(perfect.clean))
+    ring = (k > 0.04) & (k < 0.06)
+    # The image was cut from a larger one, which mixes neighbouring frequencies.
+    assert np.median(ratio[ring]) == pytest.approx(1 - 0.05 / 0.5, abs=0.02)
+    noise = real.noisy - real.clean
+    power = np.abs(np.fft.rfft2(noise - noise.mean())) ** 2
+    assert power[k > 0.4].mean() == pytest.approx(power[ring].mean(), rel=0.2)
+
+
+@pytest.mark.parametrize("preferred", [0.0, 0.7])
+def test_part_of_the_particles_have_the_preferred_orientation(
+    preferred: float,
+) -> None:
+    rng = np.random.default_rng(1)
+    up = np.array(
+        [
+            random_rotation(rng, preferred=preferred).apply([0, 0, 1])[2]
+            for _ in range(500)
+        ]
+    )
+    # Of random directions, 1 - cos(30°) are within 30° of an axis, either way.
+    near = np.abs(up) > np.cos(np.pi / 6)
+    expected = preferred + (1 - preferred) * (1 - np.cos(np.pi / 6))
+    assert near.mean() == pytest.approx(expected, abs=0.06)
+    assert abs(up.mean()) < 0.12
 
 
 @pytest.mark.parametrize("dose", [0.5, 20.0, 70.0])
