@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +32,9 @@ WITHOUT_EFFECT_ON_PIXELS = {"device", "threads", "tile_size", "overwrite", "mode
 
 OF_GUIDANCE = {"reference", "guidance", "guidance_resolution", "guidance_empty"}
 """Settings that are part of it where guidance is on; the reference is, by its hash."""
+
+FINGERPRINT_LABEL = "cryoscore fingerprint "
+"""How the label begins that tells what an output was made from."""
 
 STACK_LABEL = "for picking and looking, not for refinement"
 
@@ -75,7 +79,7 @@ def output_labels(
     digest = hashlib.sha256(text.encode()).hexdigest()[:40]
     labels = [
         f"cryoscore {__version__} denoised, model {model}",
-        f"cryoscore fingerprint {digest}",
+        f"{FINGERPRINT_LABEL}{digest}",
     ]
     if task.output.suffix == ".mrcs":
         labels.append(STACK_LABEL)
@@ -104,21 +108,32 @@ def pixel_settings(settings: DenoiseSettings) -> dict[str, object]:
     return values | {"reference": read_words(Path(settings.reference))}
 
 
-def is_finished(output: Path, labels: list[str]) -> bool:
-    """Whether an output is complete, and has the fingerprint among these labels.
+def fingerprint_label(labels: Iterable[str]) -> str:
+    """The label with the fingerprint; empty if there is none.
+
+    Parameters
+    ----------
+    labels : Iterable[str]
+        Text lines of a header.
+    """
+    return next((one for one in labels if one.startswith(FINGERPRINT_LABEL)), "")
+
+
+def is_finished(output: Path, label: str) -> bool:
+    """Whether an output is complete, and has this label in its header.
 
     Parameters
     ----------
     output : Path
         The file; need not exist.
-    labels : list[str]
-        What the run would write, from `output_labels`.
+    label : str
+        The fingerprint that the run would write, as `fingerprint_label` finds it.
     """
     try:
         header = read_header(output)
     except MicrographError:
         return False
-    return labels[1] in header.labels and output.stat().st_size == header.file_size
+    return label in header.labels and output.stat().st_size == header.file_size
 
 
 def refuse_denoised(source: Path, labels: tuple[str, ...]) -> None:

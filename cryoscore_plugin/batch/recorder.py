@@ -14,13 +14,13 @@ from pathlib import Path
 from types import TracebackType
 
 from cryoscore_plugin.batch.claims import Claims
+from cryoscore_plugin.batch.finished import fingerprint_label
 from cryoscore_plugin.batch.ledger import LedgerEntry, LedgerFile
 from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
 from cryoscore_plugin.batch.resume import Recipe, hash_of, output_name, stamp
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.mrc import read_labels
 
-_LABEL = "cryoscore fingerprint "
 _MOST_WAITING = 16
 """Results that may wait for the ledger, before the work waits for it."""
 
@@ -134,7 +134,6 @@ class Recorder:
 def _label(output: Path) -> str:
     """The fingerprint in the header of an output."""
     try:
-        labels = read_labels(output)
+        return fingerprint_label(read_labels(output))
     except MicrographError:
         return ""
-    return next((label for label in labels if label.startswith(_LABEL)), "")

@@ -202,4 +202,4 @@ def _is_same_output(path: Path, entry: LedgerEntry) -> bool:
     if now is None:
         return False
     # The computer that wrote it and this one may see different time stamps.
-    return now == entry.written or is_finished(path, ["", entry.label])
+    return now == entry.written or is_finished(path, entry.label)

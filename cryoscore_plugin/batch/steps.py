@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cryoscore_plugin.batch.finished import (
+    fingerprint_label,
     is_finished,
     output_labels,
     refuse_denoised,
@@ -91,7 +92,7 @@ def prepare(
         If the folder of the output cannot be made.
     """
     labels = output_labels(task, settings, model)
-    if is_finished(task.output, labels) and not settings.overwrite:
+    if is_finished(task.output, fingerprint_label(labels)) and not settings.overwrite:
         return None
     refuse_foreign(task.output)
     task.output.parent.mkdir(parents=True, exist_ok=True)
