@@ -38,26 +38,21 @@ import mrcfile
 import numpy as np
 import starfile
 import torch
-from numpy.typing import NDArray
-from scipy.signal import resample
+from denoisers import Pixels, is_folder, named_denoiser, on_grid
+from picking import picking_figures
 from scipy.spatial.transform import Rotation
 
 from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.evaluation.pickers import (
-    find_picks,
-    is_inside,
     laplacian_of_gaussian,
     template_correlation,
 )
-from cryoscore_plugin.evaluation.picking import pick_quality
-from cryoscore_plugin.micrograph import Micrograph
 
 PIXEL_SIZE = 1.5  # Å/px, as in micrographs.star
 DIAMETER = 120.0  # Å
 BORDER = 45.0  # px
 DOSES = ("full", "quarter", "frame")
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-Pixels = NDArray[np.float32]
 Denoise = Callable[[Path, str], Pixels]
 
 
@@ -87,43 +82,14 @@ def noise_deviation(image: Pixels) -> float:
     return float(np.sqrt(power[(radius > 0.35) & (radius < 0.48)].mean()))
 
 
-def band_pass(
-    image: Pixels, *, longest: float = 250.0, shortest: float = 30.0
-) -> Pixels:
-    """Gaussian band-pass between two lengths in Å."""
-    fy, fx = (np.fft.fftfreq(length, PIXEL_SIZE) for length in image.shape)
-    squared = fy[:, None] ** 2 + fx**2
-    weight = np.exp(-squared * shortest**2 / 2) - np.exp(-squared * longest**2 / 2)
-    return np.fft.ifft2(np.fft.fft2(image) * weight).real.astype(np.float32)
-
-
-def on_grid(image: Pixels, shape: tuple[int, ...]) -> Pixels:
-    """An image with fewer or more pixels, Fourier-resampled to `shape`."""
-    for axis in (0, 1):
-        if image.shape[axis] != shape[axis]:
-            image = resample(image, shape[axis], axis=axis)
-    return image.astype(np.float32)
-
-
 def make_denoiser(name: str) -> Denoise:
     """From the words on the command line to a function."""
-    if name == "raw":
-        return condition
-    if name == "band-pass":
-        return lambda raw, dose: band_pass(condition(raw, dose))
-    if Path(name).is_dir():
+    if is_folder(name):
         return lambda raw, dose: on_grid(
             read_pixels(Path(name) / dose / raw.name), read_pixels(raw).shape
         )
-    from cryoscore_plugin.denoiser import load_denoisers  # noqa: PLC0415
-    from cryoscore_plugin.settings import DenoiseSettings  # noqa: PLC0415
-
-    denoiser = load_denoisers(DenoiseSettings(model=name))[0]
-    return lambda raw, dose: (
-        denoiser.denoise(
-            Micrograph(pixels=condition(raw, dose), pixel_size=PIXEL_SIZE)
-        ).micrograph.pixels
-    )
+    denoise = named_denoiser(name)
+    return lambda raw, dose: denoise(condition(raw, dose), PIXEL_SIZE)
 
 
 def ring_template(model: Path, defocus: float, *, side: int = 160) -> Pixels:
@@ -162,14 +128,13 @@ def judge(raw: Path, response: Pixels, max_distance: float) -> dict[str, float]:
     """Average precision and best F1 of one picker on one image."""
     table = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
     truth = table[["rlnCoordinateY", "rlnCoordinateX"]].to_numpy(dtype=np.float64)
-    truth = truth[is_inside(truth, shape=response.shape, border=BORDER)]
-    picks = find_picks(response, min_distance=DIAMETER / 2 / PIXEL_SIZE, border=BORDER)
-    quality = pick_quality(picks, truth, max_distance=max_distance / PIXEL_SIZE)
-    return {
-        "average_precision": quality.average_precision,
-        "best_f1": quality.best_f1,
-        "picks": float(len(picks)),
-    }
+    return picking_figures(
+        response,
+        truth,
+        min_distance=DIAMETER / 2 / PIXEL_SIZE,
+        border=BORDER,
+        max_distance=max_distance / PIXEL_SIZE,
+    )
 
 
 def micrographs(data: Path) -> list[tuple[Path, float]]:

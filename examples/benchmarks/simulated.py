@@ -24,7 +24,7 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -32,8 +32,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import fft
+from denoisers import Pixels, named_denoiser
 
 from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
 from cryoscore_plugin.evaluation.fidelity import (
@@ -57,7 +56,6 @@ from cryoscore_plugin.simulation.micrographs import (
 PIXEL_SIZE = 1.5  # Å/px
 DOSES = (2.0, 6.0, 20.0, 50.0)  # e/Å²
 TOPAZ_SAMPLINGS = (1.5, 3.0)  # Å/px
-Pixels = NDArray[np.float32]
 Figures = dict[str, float]
 
 
@@ -97,33 +95,6 @@ def at_sampling(pixels: Pixels, pixel_size: float) -> Pixels:
     if side == len(pixels):
         return pixels
     return fourier_crop(torch.from_numpy(pixels), (side, side)).numpy()
-
-
-def band_pass(
-    pixels: Pixels, *, longest: float = 250.0, shortest: float = 30.0
-) -> Pixels:
-    """Gaussian band-pass between two lengths in Å."""
-    fy, fx = (fft.fftfreq(length, PIXEL_SIZE) for length in pixels.shape)
-    squared = fy[:, None] ** 2 + fx**2
-    weight = np.exp(-squared * shortest**2 / 2) - np.exp(-squared * longest**2 / 2)
-    return fft.ifft2(fft.fft2(pixels) * weight).real.astype(np.float32)
-
-
-def make_denoiser(name: str) -> Callable[[Pixels], Pixels]:
-    """From the words on the command line to a function."""
-    if name == "raw":
-        return lambda pixels: pixels
-    if name == "band-pass":
-        return band_pass
-    from cryoscore_plugin.denoiser import load_denoisers  # noqa: PLC0415
-    from cryoscore_plugin.settings import DenoiseSettings  # noqa: PLC0415
-
-    denoiser = load_denoisers(DenoiseSettings(model=name))[0]
-    return lambda pixels: (
-        denoiser.denoise(
-            Micrograph(pixels=pixels, pixel_size=PIXEL_SIZE)
-        ).micrograph.pixels
-    )
 
 
 def judge(case: Case, output: Pixels, pixel_size: float = PIXEL_SIZE) -> Figures:
@@ -205,9 +176,9 @@ def measure(cases: list[Case], denoisers: tuple[str, ...]) -> list[dict[str, obj
     """A row for each case and denoiser of ours."""
     rows: list[dict[str, object]] = []
     for name in denoisers:
-        denoise = make_denoiser(name)
+        denoise = named_denoiser(name)
         for case in cases:
-            figures = judge(case, denoise(case.image.noisy))
+            figures = judge(case, denoise(case.image.noisy, PIXEL_SIZE))
             rows.append(
                 {"denoiser": name, "scene": case.name, "dose": case.dose} | figures
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -34,14 +34,10 @@ with open(__file__ + ".log", "a") as log:
 """
 
 
-def script(name: str) -> ModuleType:
-    """A script of examples/benchmarks as a module."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    # Where dataclasses look for the annotations of their module.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(autouse=True)
+def _beside_each_other(monkeypatch):
+    """The scripts import each other, as Python lets scripts of one folder."""
+    monkeypatch.syspath_prepend(SCRIPTS)
 
 
 def run(module: ModuleType, *words: str | Path) -> str:
@@ -86,7 +82,7 @@ def atoms(tmp_path: Path) -> Path:
 
 
 def test_apoferritin_finds_rings_unless_noise_hides_them(tmp_path, data, atoms):
-    module, record = script("apoferritin"), tmp_path / "figures.json"
+    module, record = import_module("apoferritin"), tmp_path / "figures.json"
     words = ["--data", data, "--denoiser", "raw", "--json", record]
     output = run(module, *words, "--reference", atoms)
     assert output.count("\n") == 2
@@ -100,7 +96,7 @@ def test_apoferritin_finds_rings_unless_noise_hides_them(tmp_path, data, atoms):
 
 
 def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
-    module, folder = script("apoferritin"), tmp_path / "inputs"
+    module, folder = import_module("apoferritin"), tmp_path / "inputs"
     run(module, "--data", data, "--write-inputs", folder)
     # A coarser file covers the same area.
     smooth = ndimage.zoom(mrcfile.read(folder / "full" / "one.mrc"), 0.5, order=1)
@@ -113,7 +109,7 @@ def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
 
 
 def test_a_quarter_of_the_dose_has_four_times_the_noise_variance(data):
-    module = script("apoferritin")
+    module = import_module("apoferritin")
     rest = module.noise_deviation(mrcfile.read(data / "one_rest.mrc"))
     quarter = module.noise_deviation(module.condition(data / "one.mrc", "quarter"))
     assert rest == pytest.approx(0.2, rel=0.03)
@@ -124,7 +120,7 @@ def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(tmp_path, atom
     topaz = tmp_path / "topaz"
     topaz.write_text(FAKE_TOPAZ)
     topaz.chmod(0o755)
-    module, record = script("simulated"), tmp_path / "figures.json"
+    module, record = import_module("simulated"), tmp_path / "figures.json"
     words = ["--models", atoms, "--size", "256", "--scenes", "1", "--json", record]
     words += ["--topaz", topaz, "--work", tmp_path / "work"]
     output = run(module, *words)

@@ -1,0 +1,68 @@
+"""The denoisers that all benchmarks here know by name.
+
+They are `raw`, `band-pass`, and the models of cryoscore: a checkpoint, or the name of a
+packaged model. What another program wrote is brought to the grid it is judged on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.signal import resample
+
+from cryoscore_plugin.denoiser import load_denoisers
+from cryoscore_plugin.micrograph import Micrograph
+from cryoscore_plugin.settings import DenoiseSettings
+
+Pixels = NDArray[np.float32]
+Denoise = Callable[[Pixels, float], Pixels]
+"""From an image and its pixel size in Å/px to an image of the same size."""
+
+
+def band_pass(
+    pixels: Pixels,
+    pixel_size: float,
+    *,
+    longest: float = 250.0,
+    shortest: float = 30.0,
+) -> Pixels:
+    """Gaussian band-pass between two lengths in Å."""
+    fy, fx = (fft.fftfreq(length, pixel_size) for length in pixels.shape)
+    squared = fy[:, None] ** 2 + fx**2
+    weight = np.exp(-squared * shortest**2 / 2) - np.exp(-squared * longest**2 / 2)
+    return fft.ifft2(fft.fft2(pixels) * weight).real.astype(np.float32)
+
+
+FILTERS: dict[str, Denoise] = {
+    "raw": lambda pixels, _: pixels,
+    "band-pass": band_pass,
+}
+
+
+def named_denoiser(name: str) -> Denoise:
+    """From a word on the command line to a function."""
+    if name in FILTERS:
+        return FILTERS[name]
+    denoiser = load_denoisers(DenoiseSettings(model=name))[0]
+    return lambda pixels, pixel_size: (
+        denoiser.denoise(
+            Micrograph(pixels=pixels, pixel_size=pixel_size)
+        ).micrograph.pixels
+    )
+
+
+def is_folder(name: str) -> bool:
+    """Whether a word on the command line is a folder of what another program wrote."""
+    return name not in FILTERS and Path(name).is_dir()
+
+
+def on_grid(image: Pixels, shape: tuple[int, ...]) -> Pixels:
+    """An image with fewer or more pixels, Fourier-resampled to `shape`."""
+    for axis in (0, 1):
+        if image.shape[axis] != shape[axis]:
+            image = resample(image, shape[axis], axis=axis)
+    return image.astype(np.float32)
