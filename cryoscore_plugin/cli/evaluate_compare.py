@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -48,12 +49,8 @@ def compare(
     bootstrap interval over micrographs, `p` that of Wilcoxon's signed-rank test, and
     `p_holm` the same, raised for the number of comparisons.
     """
-    import numpy as np  # noqa: PLC0415
-
-    from cryoscore_plugin.evaluation.statistics import compare_pairs, holm  # noqa: PLC0415
-
     first = read_column(baseline, figure)
-    found = []
+    methods = []
     for path in others:
         second = read_column(path, figure)
         if set(first) != set(second):
@@ -63,12 +60,46 @@ def compare(
                 f"of them has {alone}. Evaluate the same micrographs with both."
             )
             raise InputError(msg)
-        values = [np.array([table[key] for key in first]) for table in (first, second)]
-        found.append(compare_pairs(*values, rng=np.random.default_rng(seed)))
+        methods.append((path.stem, [(first[key], second[key]) for key in first]))
+    rows = comparison_rows(methods, seed=seed)
+    print_table(rows)
+    write_record(rows, record)
+
+
+def comparison_rows(
+    methods: Sequence[tuple[str, Sequence[tuple[float, float]]]], *, seed: int = 0
+) -> list[Row]:
+    """A row for each method: how much better it is than its baseline.
+
+    Parameters
+    ----------
+    methods : Sequence[tuple[str, Sequence[tuple[float, float]]]]
+        The name of each, and the figure of every micrograph with the baseline and with
+        this method.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two micrographs, or a figure is not finite.
+    """
+    # Not at the top: scipy takes a moment, and `cryoscore --help` answers at once.
+    import numpy as np  # noqa: PLC0415
+
+    from cryoscore_plugin.evaluation.statistics import compare_pairs, holm  # noqa: PLC0415
+
+    found = [
+        compare_pairs(
+            *np.array(pairs, dtype=np.float64).reshape(-1, 2).T,
+            rng=np.random.default_rng(seed),
+        )
+        for _, pairs in methods
+    ]
     adjusted = holm([x.p_value for x in found])
-    rows: list[Row] = [
+    return [
         {
-            "method": path.stem,
+            "method": name,
             "micrographs": x.pairs,
             "shift": x.shift,
             "low": x.low,
@@ -76,7 +107,5 @@ def compare(
             "p": x.p_value,
             "p_holm": p_holm,
         }
-        for path, x, p_holm in zip(others, found, adjusted, strict=True)
+        for (name, _), x, p_holm in zip(methods, found, adjusted, strict=True)
     ]
-    print_table(rows)
-    write_record(rows, record)
