@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import random
 import re
-import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from cryosparc.dataset import Dataset
+from cryosparc_test_server.http_server import QuietHandler, QuietServer
 from cryosparc_test_server.site import (
     DTYPES,
     Fault,
@@ -191,19 +190,15 @@ class Functions:
 _OURS = {"names", "site"}
 
 
-class Handler(BaseHTTPRequestHandler):
-    """HTTP in, HTTP out."""
+class Handler(QuietHandler):
+    """Answers in the words of this protocol."""
 
-    protocol_version = "HTTP/1.1"
     functions: Functions
 
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  so called by http.server
         self._send(200, b"Hello")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  so called by http.server
         split = urlsplit(self.path)
         query = {key: value[0] for key, value in parse_qs(split.query).items()}
         if split.path == "/api":
@@ -301,37 +296,6 @@ class Handler(BaseHTTPRequestHandler):
         data.save(site.folder / uid / f"{output}.cs")
         rest.save(site.folder / uid / f"{uid}_passthrough_{output}.cs")
         return b"{}"
-
-    def _drop(self, fault: Fault) -> None:
-        self.rfile.read(fault.after)
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _send(self, code: int, data: bytes, media: str = "application/json") -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", media)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
-class QuietServer(ThreadingHTTPServer):
-    """Says nothing when a client goes away."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
 
 
 def serve(site: Site) -> tuple[list[QuietServer], int]:

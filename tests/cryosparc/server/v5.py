@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cryosparc.dataset import Dataset
+from cryosparc_test_server.http_server import QuietHandler, QuietServer
 from cryosparc_test_server.site import Fault, Input, Output, Refused, Site, Slot
 from cryosparc_test_server.v5_documents import STREAMS, job_json, openapi
 
@@ -215,19 +214,15 @@ class Functions:
         return []
 
 
-class Handler(BaseHTTPRequestHandler):
-    """HTTP in, HTTP out."""
+class Handler(QuietHandler):
+    """Answers in the words of this protocol."""
 
-    protocol_version = "HTTP/1.1"
     functions: Functions
 
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  so called by http.server
         self._answer()
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  so called by http.server
         self._answer()
 
     def _answer(self) -> None:
@@ -266,37 +261,6 @@ class Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Authorization")
         if name not in {"login", "openapi.json"} and given != f"Bearer {site.token}":
             raise Refused(401, "Could not validate credentials")
-
-    def _drop(self, fault: Fault) -> None:
-        self.rfile.read(fault.after)
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _send(self, code: int, data: bytes, media: str = "application/json") -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", media)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-
-class QuietServer(ThreadingHTTPServer):
-    """Says nothing when a client goes away."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing."""
 
 
 def serve(site: Site) -> tuple[list[QuietServer], int]:
