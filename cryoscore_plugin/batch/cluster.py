@@ -28,8 +28,9 @@ from cryoscore_plugin.batch.monitor import (
     JobMonitor,
     MicrographResult,
     MicrographTask,
+    stopped_as_asked,
 )
-from cryoscore_plugin.errors import ConfigError, JobAbortedError
+from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.files import remove_leftovers
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -100,12 +101,7 @@ class ClusterEngine:
                     results.append(result)
                     monitor.on_result(result, done=len(results), total=len(tasks))
                 if monitor.abort_requested():
-                    msg = (
-                        f"Stopped as asked after {len(results)} of {len(tasks)} "
-                        "micrographs. Finished outputs are kept; the same command goes "
-                        "on from there."
-                    )
-                    raise JobAbortedError(msg)
+                    raise stopped_as_asked(len(results), len(tasks))
         finally:
             self._client.cancel(list(work.pending))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from cryoscore_plugin.errors import JobAbortedError
 from cryoscore_plugin.optics import Optics
 
 
@@ -91,3 +92,17 @@ class Gate(Protocol):
     def take(self, task: MicrographTask) -> bool:
         """Whether to work on it; a result is reported for each that was taken."""
         ...
+
+
+def stopped_as_asked(done: int, total: int) -> JobAbortedError:
+    """The error with which a run ends that was asked to stop.
+
+    Parameters
+    ----------
+    done, total : int
+        Number of results, and of tasks.
+    """
+    return JobAbortedError(
+        f"Stopped as asked after {done} of {total} micrographs. Finished outputs are "
+        "kept; the same command goes on from there."
+    )

@@ -26,6 +26,7 @@ from cryoscore_plugin.batch.monitor import (
     JobMonitor,
     MicrographResult,
     MicrographTask,
+    stopped_as_asked,
 )
 from cryoscore_plugin.batch.steps import (
     Prepared,
@@ -36,12 +37,7 @@ from cryoscore_plugin.batch.steps import (
     save,
 )
 from cryoscore_plugin.denoiser import Denoiser, load_denoisers
-from cryoscore_plugin.errors import (
-    CheckpointError,
-    ConfigError,
-    DeviceError,
-    JobAbortedError,
-)
+from cryoscore_plugin.errors import CheckpointError, ConfigError, DeviceError
 from cryoscore_plugin.files import remove_leftovers
 from cryoscore_plugin.mrc import read_labels
 from cryoscore_plugin.settings import DenoiseSettings
@@ -126,11 +122,7 @@ def denoise_one(
         If a setting, the model or the device cannot be used.
     """
     since = time.monotonic()
-
-    def step() -> Prepared | MicrographResult:
-        return prepare(task, settings, denoiser.fingerprint) or _skipped(task)
-
-    finish = _denoised(_attempt(task, step), denoiser, settings)
+    finish = _denoised(_prepared(task, settings, denoiser), denoiser, settings)
     return replace(finish(), seconds=time.monotonic() - since)
 
 
@@ -181,12 +173,7 @@ class _Run:
     def results(self) -> list[MicrographResult]:
         """All results in the order of the tasks, unless the user asked to stop."""
         if self._aborted:
-            msg = (
-                f"Stopped as asked after {self._done} of {len(self._tasks)} "
-                "micrographs. Finished outputs are kept; the same command goes on "
-                "from there."
-            )
-            raise JobAbortedError(msg)
+            raise stopped_as_asked(self._done, len(self._tasks))
         return [self._results[task] for task in self._tasks if task in self._results]
 
 
@@ -222,12 +209,18 @@ def _read_ahead(
     task = run.next_task()
     if task is None:
         return None
+    return reader.submit(_prepared, task, run.settings, denoiser)
+
+
+def _prepared(
+    task: MicrographTask, settings: DenoiseSettings, denoiser: Denoiser
+) -> Prepared | MicrographResult:
+    """Read a micrograph, unless an earlier run has finished it."""
 
     def step() -> Prepared | MicrographResult:
-        prepared = prepare(task, run.settings, denoiser.fingerprint)
-        return prepared or _skipped(task)
+        return prepare(task, settings, denoiser.fingerprint) or _skipped(task)
 
-    return reader.submit(_attempt, task, step)
+    return _attempt(task, step)
 
 
 def _skipped(task: MicrographTask) -> MicrographResult:
