@@ -11,16 +11,14 @@ import functools
 import getpass
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
 
+from cryoscore_plugin.cli.options import Callback, with_options
 from cryoscore_plugin.errors import ConfigError
-
-Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +75,7 @@ def login_options(callback: Callback) -> Callback:
         )
         return callback(*args, login=login, **values)
 
-    decorated: Any = with_login
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]  # click.option keeps the callback
+    return with_options(cast("Callback", with_login), _OPTIONS)
 
 
 _OPTIONS = (

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import click
 
+from cryoscore_plugin.cli.options import Callback, with_options
 from cryoscore_plugin.errors import ConfigError
-
-Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +65,7 @@ def submit_options(callback: Callback) -> Callback:
         )
         return callback(*args, order=order, **values)
 
-    decorated: Any = with_order
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]  # click.option keeps the callback
+    return with_options(cast("Callback", with_order), _OPTIONS)
 
 
 def _pairs(words: tuple[str, ...]) -> dict[str, str]:

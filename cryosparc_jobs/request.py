@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import click
 
+from cryoscore_plugin.cli.options import Callback, with_options
 from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.source import Source
-
-Callback = TypeVar("Callback", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +84,7 @@ def request_options(callback: Callback) -> Callback:
         )
         return callback(*args, request=request, **values)
 
-    decorated: Any = with_request
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]  # click.option keeps the callback
+    return with_options(cast("Callback", with_request), _OPTIONS)
 
 
 _OPTIONS = (

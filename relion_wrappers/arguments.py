@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import click
 
+from cryoscore_plugin.cli.options import Callback, with_options
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.settings import (
     DenoiseSettings,
@@ -25,7 +26,6 @@ from cryoscore_plugin.settings import (
     checked_settings,
 )
 
-Callback = TypeVar("Callback", bound=Callable[..., object])
 JobSettings = TypeVar("JobSettings", DenoiseSettings, TrainSettings)
 
 
@@ -112,9 +112,8 @@ def job_options(callback: Callback) -> Callback:
     in_mics = click.option(
         "--in_mics", required=True, metavar="STAR", help="Table of micrographs."
     )
-    options = (_CONTROL, threads, in_mics, _FOLDER)
-    # click.option keeps the callback.
-    return _decorated(with_arguments, options)  # type: ignore[no-any-return]
+    options = (_FOLDER, in_mics, threads, _CONTROL)
+    return with_options(cast("Callback", with_arguments), options)
 
 
 def picks_options(callback: Callback) -> Callback:
@@ -152,15 +151,8 @@ def picks_options(callback: Callback) -> Callback:
         help="Picks on denoised micrographs: coords_suffix_*.star of RELION 3.1, or "
         "autopick.star, manualpick.star and the like of RELION 4 and 5.",
     )
-    options = (_CONTROL, threads, in_mics, in_coords, _FOLDER)
-    # click.option keeps the callback.
-    return _decorated(with_arguments, options)  # type: ignore[no-any-return]
-
-
-def _decorated(callback: Any, options: Sequence[Callable[[Any], Any]]) -> Any:  # noqa: ANN401  as click has it
-    for option in options:
-        callback = option(callback)
-    return callback
+    options = (_FOLDER, in_coords, in_mics, threads, _CONTROL)
+    return with_options(cast("Callback", with_arguments), options)
 
 
 def folder_among(words: Sequence[str]) -> Path | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
 
 import click
 
-Callback = TypeVar("Callback", bound=Callable[..., object])
+from cryoscore_plugin.cli.options import Callback, with_options
 
 _OPTIONS = (
     click.argument("project", metavar="PROJECT", type=click.Path(path_type=Path)),
@@ -122,14 +120,11 @@ class Choices:
 
 
 def batch_options(callback: Callback) -> Callback:
-    """Add the options; the first of the list is the first of the help.
+    """Add the options that `Choices` holds.
 
     Parameters
     ----------
-    callback : Callable
+    callback : Callback
         Function of a click command.
     """
-    decorated: Callable[..., object] = callback
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return cast("Callback", decorated)
+    return with_options(callback, _OPTIONS)

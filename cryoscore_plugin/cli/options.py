@@ -8,7 +8,7 @@ read first; what is given on the command line counts more.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
@@ -19,6 +19,15 @@ from pydantic.fields import FieldInfo
 from cryoscore_plugin.settings import Settings, checked_settings, settings_from_yaml
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
+Decorator = Callable[[Callable[..., object]], Callable[..., object]]
+
+_SETTINGS_FILE = click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    help="File with settings, one `name: value` a line; options given here count more.",
+)
 
 
 def settings_options(model: type[BaseModel]) -> Callable[[Callback], Callback]:
@@ -45,13 +54,27 @@ def settings_options(model: type[BaseModel]) -> Callable[[Callback], Callback]:
             settings = merged_settings(model, settings_file, given)
             return callback(*args, settings=settings, **values)
 
-        decorated: Callable[..., object] = with_settings
-        # The option applied last is the first of the help.
-        for name, field in reversed(model.model_fields.items()):
-            decorated = _option(name, field)(decorated)
-        return cast("Callback", _settings_file_option(decorated))
+        options = [_option(name, field) for name, field in model.model_fields.items()]
+        return with_options(cast("Callback", with_settings), [_SETTINGS_FILE, *options])
 
     return decorate
+
+
+def with_options(callback: Callback, options: Sequence[Decorator]) -> Callback:
+    """Add options and arguments; the first of the list is the first of the help.
+
+    Parameters
+    ----------
+    callback : Callback
+        Function of a click command.
+    options : Sequence[Decorator]
+        As `click.option` and `click.argument` give them.
+    """
+    decorated: Callable[..., object] = callback
+    # The option applied last is the first of the help.
+    for option in reversed(options):
+        decorated = option(decorated)
+    return cast("Callback", decorated)
 
 
 def merged_settings(
@@ -81,20 +104,7 @@ def merged_settings(
     return checked_settings(model, values, origin="On the command line")
 
 
-def _settings_file_option(callback: Callable[..., object]) -> Callable[..., object]:
-    return click.option(
-        "--settings",
-        "settings_file",
-        type=click.Path(path_type=Path),
-        metavar="YAML",
-        help="File with settings, one `name: value` a line; options given here "
-        "count more.",
-    )(callback)
-
-
-def _option(
-    name: str, field: FieldInfo
-) -> Callable[[Callable[..., object]], Callable[..., object]]:
+def _option(name: str, field: FieldInfo) -> Decorator:
     """One option; None means not given, so that it does not hide the YAML file."""
     kind = _value_type(field.annotation)
     flag = "--" + name.replace("_", "-")
