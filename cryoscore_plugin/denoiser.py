@@ -43,7 +43,7 @@ from cryoscore_plugin.preparation import (
     on_working_grid,
     prepare,
 )
-from cryoscore_plugin.pretrained import find_checkpoint
+from cryoscore_plugin.pretrained import find_checkpoint, model_fingerprint
 from cryoscore_plugin.quality import (
     relative_change,
     residual_whiteness,
@@ -246,7 +246,7 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
                 bytes_per_pixel=BYTES_PER_CHANNEL * channels,
             ),
             working_pixel_size=settings.working_pixel_size or card.working_pixel_size,
-            fingerprint=f"{card.name} {checkpoint.sha256[:12]}",
+            fingerprint=model_fingerprint(card.name, checkpoint.sha256),
             local_mean=card.local_mean,
             write_binned=settings.write_binned,
             target=target,

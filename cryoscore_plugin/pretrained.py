@@ -1,4 +1,4 @@
-"""The models that come with the program. Nothing here ever uses the network."""
+"""Where models are found, and how one is told from another; without the network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ SUFFIX = ".safetensors"
 def packaged_models() -> list[str]:
     """Names of the packaged models, sorted."""
     return sorted(path.stem for path in PACKAGED.glob(f"*{SUFFIX}"))
+
+
+def model_fingerprint(name: str, sha256: str) -> str:
+    """What tells a model from others: its name and the first 12 digits of its hash.
+
+    Parameters
+    ----------
+    name : str
+        As its card says.
+    sha256 : str
+        Hash over weights and card, in hexadecimal.
+    """
+    return f"{name} {sha256[:12]}"
 
 
 def find_checkpoint(model: str) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryoscore_plugin.pretrained import find_checkpoint
+from cryoscore_plugin.pretrained import find_checkpoint, model_fingerprint
 
 _LONGEST_HEADER = 100_000_000
 """In bytes, as the safetensors format limits it."""
@@ -58,7 +58,7 @@ def read_model_facts(model: str) -> ModelFacts:
 
         checkpoint = load_checkpoint(path)
         return ModelFacts(
-            fingerprint=f"{checkpoint.card.name} {checkpoint.sha256[:12]}",
+            fingerprint=model_fingerprint(checkpoint.card.name, checkpoint.sha256),
             card=checkpoint.card.model_dump(mode="json"),
         )
 
@@ -72,5 +72,5 @@ def _facts(path: Path) -> ModelFacts:
         metadata = json.loads(file.read(length))["__metadata__"]
     card = json.loads(metadata["card"])
     return ModelFacts(
-        fingerprint=f"{card['name']} {metadata['sha256'][:12]}", card=card
+        fingerprint=model_fingerprint(card["name"], metadata["sha256"]), card=card
     )
