@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cryoscore_plugin.batch.cluster import CLUSTERS
 from cryoscore_plugin.cli.options import Callback, with_options
 
 _OPTIONS = (
@@ -56,7 +57,7 @@ _OPTIONS = (
     ),
     click.option(
         "--cluster",
-        type=click.Choice(["local", "slurm", "pbs", "lsf", "sge"]),
+        type=click.Choice(list(CLUSTERS)),
         help="Start Dask workers, here or through the queue of a cluster.",
     ),
     click.option(

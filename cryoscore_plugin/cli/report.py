@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.cli.exits import verbose_option
+from cryoscore_plugin.report.choice import MOST_PICTURES
 
 
 @click.command()
@@ -15,7 +16,7 @@ from cryoscore_plugin.cli.exits import verbose_option
     "--pictures",
     metavar="N",
     type=click.IntRange(min=0),
-    default=40,
+    default=MOST_PICTURES,
     show_default=True,
     help="How many micrographs to picture: half of them those unlike the rest.",
 )

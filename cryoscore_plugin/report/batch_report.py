@@ -19,16 +19,13 @@ from cryoscore_plugin.batch.ledger import LedgerEntry, read_ledger
 from cryoscore_plugin.errors import InputError, MicrographError
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.report.batch_page import BatchPage, page_text
-from cryoscore_plugin.report.choice import distances, spread_evenly
+from cryoscore_plugin.report.choice import MOST_PICTURES, distances, spread_evenly
 from cryoscore_plugin.report.current import REPORT, ledger_mark
 from cryoscore_plugin.report.previews import can_draw, preview_of
 
 UNLIKE = 5.0
 """A micrograph further from the others than so many robust standard deviations is
 called unlike the rest. Of 10 000 normal ones, fewer than one is."""
-
-MOST_PICTURES = 40
-"""How many micrographs are pictured unless the user says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+MOST_PICTURES = 40
+"""How many micrographs are pictured unless the user says otherwise."""
+
 _MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
