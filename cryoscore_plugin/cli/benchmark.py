@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import platform
 import tempfile
@@ -16,7 +14,7 @@ import click
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
-from cryoscore_plugin.cli.records import record_option
+from cryoscore_plugin.cli.records import Row, record_option, write_record
 
 if TYPE_CHECKING:
     from cryoscore_plugin.evaluation.benchmark import Measurement, Ratio
@@ -134,8 +132,7 @@ def benchmark(  # noqa: PLR0913  one argument for each option
     found = ratios(measurements)
     for ratio in found:
         click.echo(_ratio_line(ratio))
-    if record is not None:
-        _write_record(record, computer, measurements, found)
+    _write_figures(record, computer, measurements, found)
     if any(measurement.failure for measurement in measurements):
         context.exit(FAILED)
 
@@ -192,26 +189,20 @@ def _computer(threads: int) -> dict[str, float | str]:
     }
 
 
-def _write_record(
-    record: Path,
+def _write_figures(
+    record: Path | None,
     computer: dict[str, float | str],
     measurements: Sequence[Measurement],
     found: Sequence[Ratio],
 ) -> None:
-    """Write the figures: rows as CSV, or everything as JSON."""
-    rows = [
+    """Record the figures: rows as CSV, or everything as JSON."""
+    rows: list[Row] = [
         asdict(measurement) | {"pixels_per_second": measurement.pixels_per_second}
         for measurement in measurements
     ]
-    if record.suffix == ".csv":
-        with record.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-        return
-    content = {
+    whole = {
         "computer": computer,
         "measurements": rows,
         "topaz_over_cryoscore": [asdict(ratio) for ratio in found],
     }
-    record.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_record(rows, record, whole=whole)

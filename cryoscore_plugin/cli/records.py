@@ -57,8 +57,19 @@ def print_table(rows: Sequence[Row]) -> None:
         click.echo("  ".join(words).rstrip())
 
 
-def write_record(rows: Sequence[Row], record: Path | None) -> None:
+def write_record(
+    rows: Sequence[Row], record: Path | None, *, whole: object = None
+) -> None:
     """Write rows under a temporary name, then rename; nothing without a name.
+
+    Parameters
+    ----------
+    rows : Sequence[Row]
+        The table; at least one row.
+    record : Path or None
+        A .csv or .json file.
+    whole : object
+        What JSON holds instead of the rows, if there is more to tell.
 
     Raises
     ------
@@ -73,7 +84,7 @@ def write_record(rows: Sequence[Row], record: Path | None) -> None:
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
             if record.suffix == ".json":
-                file.write(json.dumps(list(rows), indent=2) + "\n")
+                file.write(json.dumps(whole or list(rows), indent=2) + "\n")
             else:
                 table = csv.DictWriter(file, rows[0])
                 table.writeheader()
