@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from cryoscore_plugin.cli.batch_engine import chosen_engine
 from cryoscore_plugin.cli.batch_options import Choices, batch_options
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
-from cryoscore_plugin.cli.progress import ShellMonitor, duration
+from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
 from cryoscore_plugin.files import make_output_folder
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -140,12 +139,14 @@ def _run_once(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     tables = write_tables(request, plan)
     if choices.report:
         _report(request)
+    seconds = time.monotonic() - began
+    tell_results(
+        results, seconds=seconds, skipped="were finished before or by another run"
+    )
     failed = [result for result in results if result.status == "failed"]
-    click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
-    for result in failed:
-        click.echo(f"Failed: {result.message}", err=True)
     if len(failed) < len(results):
-        click.echo(_advice(request, tables))
+        where = tables[0] if tables else request.output
+        click.echo(picking_advice(where, binned=request.settings.write_binned))
     return bool(failed)
 
 
@@ -228,27 +229,3 @@ def _show(request: BatchRequest) -> None:
     if len(work.waiting) > _SHOWN:
         click.echo(f"  and {len(work.waiting) - _SHOWN} more")
     click.echo("Nothing was written: this was a dry run.")
-
-
-def _summary(results: Sequence[MicrographResult]) -> str:
-    """How many were done, as the beginning of a sentence."""
-    count = {"denoised": 0, "skipped": 0, "failed": 0}
-    for result in results:
-        count[result.status] += 1
-    words = f"Denoised {count['denoised']} of {len(results)}"
-    if count["skipped"]:
-        words += f", {count['skipped']} were finished before or by another run"
-    if count["failed"]:
-        words += f", {count['failed']} FAILED"
-    return words
-
-
-def _advice(request: BatchRequest, tables: Sequence[Path]) -> str:
-    """What to do next."""
-    if request.settings.write_binned:
-        return (
-            f"Pick particles on {request.output}, scale the coordinates to the raw "
-            "pixel size, and extract from the raw micrographs."
-        )
-    where = os.fspath(tables[0]) if tables else os.fspath(request.output)
-    return f"Pick particles on {where}, and extract them from the raw micrographs."

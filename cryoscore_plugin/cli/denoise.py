@@ -20,7 +20,7 @@ from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.batch.plan import plan_outputs
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
-from cryoscore_plugin.cli.progress import ShellMonitor, duration
+from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.files import make_output_folder
 from cryoscore_plugin.settings import DenoiseSettings
@@ -88,10 +88,9 @@ def denoise(
     finally:
         monitor.close()
     written = _write_tables(tables, results, settings, root=project_dir)
+    seconds = time.monotonic() - began
+    tell_results(results, seconds=seconds, skipped="were finished before")
     failed = [result for result in results if result.status == "failed"]
-    click.echo(f"{_summary(results)} in {duration(time.monotonic() - began)}.")
-    for result in failed:
-        click.echo(f"Failed: {result.message}", err=True)
     if len(failed) < len(results):
         click.echo(_advice(written, output, binned=settings.write_binned))
     passed = _audit_passed(results, settings, output)
@@ -183,27 +182,10 @@ def _write_tables(
     return written
 
 
-def _summary(results: Sequence[MicrographResult]) -> str:
-    """How many were done, as the beginning of a sentence."""
-    counts = Counter(result.status for result in results)
-    words = f"Denoised {counts['denoised']} of {len(results)}"
-    if counts["skipped"]:
-        words += f", {counts['skipped']} were finished before"
-    if counts["failed"]:
-        words += f", {counts['failed']} FAILED"
-    return words
-
-
 def _advice(written: Sequence[tuple[Path, Path]], output: Path, *, binned: bool) -> str:
     """What to do next."""
-    if binned:
-        return (
-            f"Pick particles on {output}, scale the coordinates to the raw pixel size, "
-            "and extract from the raw micrographs."
-        )
     if not written:
-        return f"Pick particles on {output}, and extract them from the raw micrographs."
+        return picking_advice(output, binned=binned)
     return "\n".join(
-        f"Pick particles on {target}, and extract them from {source}."
-        for source, target in written
+        picking_advice(target, str(source), binned=binned) for source, target in written
     )

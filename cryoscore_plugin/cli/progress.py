@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -83,6 +85,54 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def tell_results(
+    results: Sequence[MicrographResult], *, seconds: float, skipped: str
+) -> None:
+    """Say how many were done, and which failed and why.
+
+    Parameters
+    ----------
+    results : Sequence[MicrographResult]
+        One for each micrograph of the run.
+    seconds : float
+        How long the run took, in s.
+    skipped : str
+        What is said of micrographs that were skipped, after their number.
+    """
+    counts = Counter(result.status for result in results)
+    words = f"Denoised {counts['denoised']} of {len(results)}"
+    if counts["skipped"]:
+        words += f", {counts['skipped']} {skipped}"
+    if counts["failed"]:
+        words += f", {counts['failed']} FAILED"
+    click.echo(f"{words} in {duration(seconds)}.")
+    for result in results:
+        if result.status == "failed":
+            click.echo(f"Failed: {result.message}", err=True)
+
+
+def picking_advice(
+    denoised: Path, raw: str = "the raw micrographs", *, binned: bool
+) -> str:
+    """What to do with the outputs.
+
+    Parameters
+    ----------
+    denoised : Path
+        Folder or table of the outputs.
+    raw : str
+        What they were made from.
+    binned : bool
+        Whether the outputs have a larger pixel size than what they were made from.
+    """
+    if binned:
+        return (
+            f"Pick particles on {denoised}, scale the coordinates to the raw pixel "
+            f"size, and extract from {raw}."
+        )
+    return f"Pick particles on {denoised}, and extract them from {raw}."
 
 
 def _words(result: MicrographResult) -> str:
