@@ -16,6 +16,7 @@ import numpy as np
 
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.mrc import read_header, read_micrograph
+from cryoscore_plugin.report.figures import GREY_PERCENTILES
 from cryoscore_plugin.report.thumbnails import thumbnail
 
 RAW = "micrograph_blob"
@@ -41,9 +42,6 @@ INPUT_SLOTS = (
     {"name": "ctf", "dtype": "ctf", "required": False},
     {"name": "background_blob", "dtype": "stat_blob", "required": False},
 )
-
-_SHOWN_PERCENTILES = (0.5, 99.5)
-"""Grey values from black to white, as in our pictures."""
 
 _LONGEST_STEM = 180
 """Characters, so that a name fits into the 255 bytes of a file system."""
@@ -124,7 +122,7 @@ class DenoisedFile:
         """
         header = read_header(file)
         small, _ = thumbnail(read_micrograph(file))
-        black, white = np.percentile(small, _SHOWN_PERCENTILES)
+        black, white = np.percentile(small, GREY_PERCENTILES)
         mode = 12 if header.dtype.itemsize == 2 else 2
         return cls(
             path=path,

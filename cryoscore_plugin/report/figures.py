@@ -28,6 +28,9 @@ PANEL_INCHES = 3.6
 
 DOTS_PER_INCH = 140
 
+GREY_PERCENTILES = (0.5, 99.5)
+"""Of the pixels, from black to white."""
+
 CAPTION = "Pixels as they are, each panel on its own grey scale (0.5 to 99.5 %)."
 
 
@@ -124,7 +127,7 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     panel : Panel
         What to draw.
     """
-    low, high = np.percentile(panel.image, [0.5, 99.5])
+    low, high = np.percentile(panel.image, GREY_PERCENTILES)
     axes.imshow(panel.image, cmap="gray", vmin=low, vmax=high)
     axes.set_title(panel.title, fontsize=10)
     axes.set_axis_off()

@@ -23,7 +23,7 @@ from cryoscore_plugin.batch.projects import LEDGER_FOLDER
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import iterate_stack, read_micrograph
-from cryoscore_plugin.report.figures import scale_bar_length
+from cryoscore_plugin.report.figures import GREY_PERCENTILES, scale_bar_length
 from cryoscore_plugin.report.thumbnails import central_spectrum, thumbnail
 
 _POINTS = 100
@@ -142,10 +142,10 @@ def _short(values: np.ndarray) -> list[float]:
 
 
 def _address(image: Image) -> str:
-    """An image as a data address, from the 0.5th to the 99.5th percentile."""
+    """An image as a data address."""
     from PIL import Image as Pillow  # noqa: PLC0415  an extra
 
-    low, high = np.percentile(image, [0.5, 99.5])
+    low, high = np.percentile(image, GREY_PERCENTILES)
     scaled = (image - low) * (255 / max(high - low, 1e-12))
     picture = Pillow.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
     file = io.BytesIO()
