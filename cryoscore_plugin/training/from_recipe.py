@@ -147,7 +147,7 @@ def started_from(start: Checkpoint) -> dict[str, object]:
 LIMITS = [
     "Trained on simulated micrographs; no experimental image was used.",
     "For picking and looking. Extract particles from the raw micrographs.",
-    "Early: on real apoferritin, blob pickers do worse on its outputs than on raw images.",
+    "On single movie frames blob and template pickers do better on raw images.",
     "Particles of 80 to 340 Å; use a larger working pixel size beyond.",
     "Filaments and membranes were not in the training.",
 ]
