@@ -178,7 +178,9 @@ def test_stopped_run_ends_with_the_same_weights(
     expected = loop.train(RECIPE, pool, pool, output=tmp_path / "undisturbed")
     one_step = loop._one_step
 
-    def fail_at_step_five(run: run_state.Run, recipe: Recipe, scenes: ScenePool) -> float:
+    def fail_at_step_five(
+        run: run_state.Run, recipe: Recipe, scenes: ScenePool
+    ) -> float:
         if run.step == 4:
             raise StoppedError
         return one_step(run, recipe, scenes)
