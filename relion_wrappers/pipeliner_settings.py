@@ -49,8 +49,10 @@ def setting_option(name: str, field: FieldInfo, *, on_top: bool) -> JobOption[An
     }
     if is_choice:
         return MultipleChoiceJobOption(choices=[*get_args(kind)], **common)
-    make: Any = _OPTIONS.get(kind, StringJobOption)
-    return make(**common)
+    if kind in _OPTIONS:
+        return _OPTIONS[kind](**common)
+    # A text that is not set is empty to the Pipeliner.
+    return StringJobOption(**common | {"default_value": field.default or ""})
 
 
 def given_settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -32,6 +33,17 @@ def _no_user_settings(
 ) -> None:
     """Keep the settings of whoever runs the tests out of them."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "xdg"))
+
+
+@pytest.fixture(autouse=True)
+def _loggers_of_a_fresh_process() -> None:
+    """Forget how a command that ran in this process set up its messages."""
+    for name in ("cryoscore_plugin", "relion_wrappers", "cryosparc_jobs"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+    logging.getLogger("cryoscore_plugin.training").setLevel(logging.NOTSET)
 
 
 @pytest.fixture
