@@ -116,7 +116,7 @@ def reference(  # noqa: PLR0913  one argument for each option
         kind_of,
         read_views,
     )
-    from cryoscore_plugin.guidance.views import view_of_ball  # noqa: PLC0415
+    from cryoscore_plugin.guidance.view_making import view_of_ball  # noqa: PLC0415
 
     kind = "shape" if file is None else kind_of(file)
     facts = {

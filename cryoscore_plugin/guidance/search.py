@@ -15,11 +15,9 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
-from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.guidance.mixture import (
     MixturePrior,
@@ -28,6 +26,7 @@ from cryoscore_plugin.guidance.mixture import (
     posterior_mean_of_views,
 )
 from cryoscore_plugin.guidance.views import Views, low_pass
+from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.rescaling import fourier_crop, fourier_pad, working_shape
 from cryoscore_plugin.spectrum import (
     apply_radial_gain,
@@ -149,6 +148,9 @@ def _scene(image: ImageTensor, noisy: NoisyImage, guidance: Guidance) -> Scene:
     """The micrograph with room for views at its edges, and what is known about it."""
     h, w = image.shape
     pictures = guidance.views.pictures.to(image)
+    # Not at the top: most runs are not guided, and scipy takes a moment.
+    from scipy.fft import next_fast_len  # noqa: PLC0415
+
     rows, columns = (next_fast_len(n + pictures.shape[-1]) for n in (h, w))
     shape = (rows, columns)
     padded = functional.pad(image, (0, shape[1] - w, 0, shape[0] - h))
@@ -222,6 +224,8 @@ def _transfer(
     )
     seen = -band
     if noisy.optics is not None:
+        from cryoscore_plugin.ctf import contrast_transfer  # noqa: PLC0415  as above
+
         contrast = contrast_transfer(noisy.optics, shape=shape, pixel_size=pixel_size)
         seen = band * contrast.to(device)
     if noisy.local_mean is not None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from cryoscore_plugin.density.atomic_model import read_atomic_model
-from cryoscore_plugin.guidance.views import (
-    Views,
+from cryoscore_plugin.guidance.view_making import (
     even_rotations,
     views_of_averages,
     views_of_map,
     views_of_model,
 )
+from cryoscore_plugin.guidance.views import Views
 from cryoscore_plugin.mrc import iterate_stack, read_volume
 
 Kind = Literal["atomic model", "map", "class averages"]

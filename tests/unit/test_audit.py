@@ -18,7 +18,7 @@ from cryoscore_plugin.evaluation.audit import (
     verdict,
     with_random_phases,
 )
-from cryoscore_plugin.guidance.views import view_of_ball
+from cryoscore_plugin.guidance.view_making import view_of_ball
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.spectrum import power_spectrum
 

@@ -12,7 +12,7 @@ from cryoscore_plugin.density.atomic_model import centred_model
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.guidance.guide import guide, guided_band, guided_mean
 from cryoscore_plugin.guidance.search import Guidance, NoisyImage, reference_mean
-from cryoscore_plugin.guidance.views import even_rotations, views_of_model
+from cryoscore_plugin.guidance.view_making import even_rotations, views_of_model
 from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.rescaling import fourier_pad
 
