@@ -115,11 +115,12 @@ def spike_in(  # noqa: PLR0913  one argument for each option
     found = find_micrographs(inputs, output=output)
     tasks = plan_outputs(found, output / IMAGES)
     make_new_folder(output)
+    assumed = Optics(defocus_u=defocus * MICROMETRE, defocus_v=defocus * MICROMETRE)
     rows: list[Row] = []
     for number, (one, task) in enumerate(zip(found, tasks, strict=True)):
         size = pixel_size if pixel_size is not None else one.pixel_size
         micrograph = read_micrograph(one.path, pixel_size=size)
-        optics = Optics(defocus_u=defocus * MICROMETRE, defocus_v=defocus * MICROMETRE)
+        optics = one.optics or assumed
         result, places = spike(
             micrograph,
             model,
@@ -130,7 +131,9 @@ def spike_in(  # noqa: PLR0913  one argument for each option
         )
         task.output.parent.mkdir(parents=True, exist_ok=True)
         write_micrograph(task.output, result, labels=[LABEL])
-        rows += [_row(task.output.stem, place, optics) for place in places]
+        # With its sub-folders: two days may have micrographs of one name.
+        name = str(task.output.relative_to(output / IMAGES).with_suffix(""))
+        rows += [_row(name, place, optics) for place in places]
         added = sum(place.ratio > 0 for place in places)
         click.echo(f"{number + 1}/{len(found)}  {task.output.name}: {added} added")
     write_record(rows, output / PLACES)

@@ -77,6 +77,31 @@ def test_each_option_changes_what_is_added(shell, words):
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.usefixtures("raw")
+def test_defocus_is_that_of_the_table(shell):
+    labels = ["MicrographName", "MicrographPixelSize", "DefocusU", "DefocusV"]
+    labels += ["DefocusAngle", "Voltage", "SphericalAberration", "AmplitudeContrast"]
+    columns = "".join(f"_rln{label} #{i}\n" for i, label in enumerate(labels, 1))
+    Path("mics.star").write_text(
+        f"data_\n\nloop_\n{columns}raw/a.mrc 4 21000 20000 30 300 2.7 0.1\n"
+    )
+    answer = shell(*SPIKE[:2], "mics.star", *SPIKE[3:])
+    assert answer.code == 0, answer.err
+    assert {row["defocus"] for row in table(Path("spiked/places.csv"))} == {"21000.0"}
+
+
+def test_micrographs_of_one_name_are_told_apart(shell, raw):
+    for day in ("day1", "day2"):
+        Path("raw", day).mkdir()
+    Path("raw/a.mrc").rename("raw/day1/m.mrc")
+    Path("raw/b.mrc").rename("raw/day2/m.mrc")
+    assert shell(*SPIKE).code == 0
+    places = table(Path("spiked/places.csv"))
+    assert {row["micrograph"] for row in places} == {"day1/m", "day2/m"}
+    command = ("evaluate", "spiked", "spiked", "spiked/Micrographs")
+    assert shell(*command, "--diameter", raw).code == 0
+
+
 @pytest.fixture
 def strong(raw, shell):
     """Particles that cannot be missed, raw and smoothed; the particle's diameter."""
