@@ -22,6 +22,17 @@ _DAY = 86400.0
 """In s; nobody writes at one file for so long."""
 
 
+def absolute(path: Path) -> Path:
+    """A path from the root without `..`; links keep their own names."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links
+
+
+def name_from(root: Path, path: Path) -> str:
+    """A file as a table names it from a folder; absolute, if it lies elsewhere."""
+    whole, start = absolute(path), absolute(root)
+    return str(whole.relative_to(start) if whole.is_relative_to(start) else whole)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name for a file, which gets its own name at the end.

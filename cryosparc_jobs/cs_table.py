@@ -9,14 +9,13 @@ what CryoSPARC's "Import Result Group" needs to know.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryoscore_plugin.errors import InputError
-from cryoscore_plugin.files import replacing
+from cryoscore_plugin.files import name_from, replacing
 
 if TYPE_CHECKING:
     from cryoscore_plugin.batch.inputs import TableRow
@@ -106,7 +105,7 @@ class CsTable:
         files = {
             exposure.uid: DenoisedFile.of(
                 outputs[project / exposure.path],
-                _name_from(project, outputs[project / exposure.path]),
+                name_from(project, outputs[project / exposure.path]),
             )
             for exposure in exposures
             if project / exposure.path in outputs
@@ -213,10 +212,3 @@ def _project_of(path: Path, exposures: list[Exposure]) -> Path:
         if any((folder / exposure.path).exists() for exposure in exposures[:10]):
             return folder
     return above[0]
-
-
-def _name_from(root: Path, path: Path) -> str:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links
-    start = Path(os.path.abspath(root))  # noqa: PTH100  as above
-    inside = absolute.is_relative_to(start)
-    return str(absolute.relative_to(start) if inside else absolute)

@@ -1,8 +1,7 @@
-"""Where the files lie that a table names, and how a table names a file."""
+"""Where the files lie that a table names."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,12 +28,3 @@ def located(table: Path, names: Sequence[str], root: Path | None) -> list[Path]:
         place = next((p for p in places if p.exists()), places[0])
         found.append(place)
     return found
-
-
-def name_from(root: Path, path: Path) -> str:
-    """A file as a table names it from a folder; absolute, if it lies elsewhere."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links
-    start = Path(os.path.abspath(root))  # noqa: PTH100  as above
-    if not absolute.is_relative_to(start):
-        return str(absolute)
-    return str(absolute.relative_to(start))

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
-from relion_wrappers.located import located, name_from
+from cryoscore_plugin.files import name_from
+from relion_wrappers.located import located
 from relion_wrappers.optics import micrograph_optics, pixel_sizes
 from relion_wrappers.project import post_job_name
 

@@ -14,11 +14,11 @@ same area, once seen in training and once held out, would make any model look go
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryoscore_plugin.batch.inputs import FoundMicrograph
+from cryoscore_plugin.files import absolute
 from cryoscore_plugin.training.sources import TrainingSource
 
 EVEN, ODD = "_EVN", "_ODD"
@@ -70,7 +70,7 @@ def training_sources(found: Sequence[FoundMicrograph]) -> list[TrainingSource]:
         halves = one.halves or find_halves(path)
         source = TrainingSource(path=path, pixel_size=one.pixel_size, halves=halves)
         # A sum with dose weighting and one without have the same halves.
-        key = tuple(_absolute(place) for place in halves or (path,))
+        key = tuple(absolute(place) for place in halves or (path,))
         sources.setdefault(key, source)
     taken = {place for key in sources if len(key) == 2 for place in key}
     return [
@@ -112,8 +112,3 @@ def _candidates(path: Path) -> Iterator[Path]:
             yield weighted if weighted.exists() and not whole.exists() else whole
     if path.parent.name in {_EVEN_FOLDER, _ODD_FOLDER}:
         yield path.parent.parent / path.name
-
-
-def _absolute(path: Path) -> Path:
-    """The path without `..`; links keep their own names."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import absolute
 from cryoscore_plugin.optics import Optics
 
 IMAGE_SUFFIXES = (".mrc", ".mrcs", ".tif", ".tiff")
@@ -123,11 +124,11 @@ def find_micrographs(
         If something is not there, is no micrograph or table, cannot be read, or
         nothing was found.
     """
-    skipped = None if output is None else _absolute(output)
+    skipped = None if output is None else absolute(output)
     by_path: dict[Path, FoundMicrograph] = {}
     for given in inputs:
         for found in _find(given, skipped, root):
-            place = _absolute(found.path)
+            place = absolute(found.path)
             earlier = by_path.setdefault(place, found)
             if earlier.pixel_size is None and found.pixel_size is not None:
                 by_path[place] = found  # A table knows more than a bare file.
@@ -254,12 +255,7 @@ def _is_visible(path: Path) -> bool:
 
 
 def _is_inside(path: Path, folder: Path | None) -> bool:
-    return folder is not None and _absolute(path).is_relative_to(folder)
-
-
-def _absolute(path: Path) -> Path:
-    """The path without `..`; links keep their own names."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links
+    return folder is not None and absolute(path).is_relative_to(folder)
 
 
 def _raise(error: OSError) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryoscore_plugin.batch.inputs import PACKED_SUFFIXES, FoundMicrograph
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import absolute
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def plan_outputs(
             "below %s.",
             root,
         )
-        places = [_absolute(one.path).relative_to(root) for one in found]
+        places = [absolute(one.path).relative_to(root) for one in found]
         names = _distinct(places)
     tasks = [_task(one, output / name) for one, name in zip(found, names, strict=True)]
     _refuse_overwriting(tasks)
@@ -113,7 +114,7 @@ def _distinct(places: Sequence[Path]) -> list[Path]:
 
 
 def _common_folder(found: Sequence[FoundMicrograph]) -> Path:
-    return Path(os.path.commonpath([_absolute(one.path).parent for one in found]))
+    return Path(os.path.commonpath([absolute(one.path).parent for one in found]))
 
 
 def _refuse_overwriting(tasks: Sequence[MicrographTask]) -> None:
@@ -133,8 +134,3 @@ def _refuse_overwriting(tasks: Sequence[MicrographTask]) -> None:
                 "are needed for extraction. Give a folder of its own with --output."
             )
             raise InputError(msg)
-
-
-def _absolute(path: Path) -> Path:
-    """The path without `..`; links keep their own names."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  resolve would follow links

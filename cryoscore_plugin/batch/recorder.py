@@ -7,7 +7,6 @@ devices do not wait for them.
 from __future__ import annotations
 
 import math
-import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from cryoscore_plugin.batch.ledger import LedgerEntry, LedgerFile
 from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
 from cryoscore_plugin.batch.resume import Recipe, hash_of, output_name, stamp
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.files import absolute
 from cryoscore_plugin.mrc import read_labels
 
 _MOST_WAITING = 16
@@ -111,7 +111,7 @@ class Recorder:
         unchanged = before is not None and stamp(task.source) == before
         return LedgerEntry(
             output=output_name(task, self._output),
-            source=os.path.abspath(task.source),  # noqa: PTH100  resolve would follow links
+            source=str(absolute(task.source)),
             status="failed" if failed else "denoised",
             recipe=self._key,
             pixel_size=task.pixel_size,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
 from cryoscore_plugin.errors import InputError
-from cryoscore_plugin.files import make_output_folder
+from cryoscore_plugin.files import absolute, make_output_folder
 from cryoscore_plugin.settings import DenoiseSettings
 
 
@@ -162,7 +161,7 @@ def _write_tables(
         )
         return []
     outputs = {
-        os.path.abspath(result.task.source): result.task.output  # noqa: PTH100  resolve would follow links
+        absolute(result.task.source): result.task.output
         for result in results
         if result.status != "failed"
     }
@@ -170,7 +169,7 @@ def _write_tables(
     for source, target in tables.items():
         table = table_formats()[source.suffix.lower()]
         rows = table.read(source, root=root)
-        places = {row.path: os.path.abspath(row.path) for row in rows}  # noqa: PTH100  as above
+        places = {row.path: absolute(row.path) for row in rows}
         denoised = {
             path: outputs[place] for path, place in places.items() if place in outputs
         }

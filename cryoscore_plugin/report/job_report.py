@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from cryoscore_plugin.batch.ledger import LedgerEntry
 from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.batch.resume import Recipe, output_name, stamp
+from cryoscore_plugin.files import absolute
 from cryoscore_plugin.report.batch_report import write_files
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -75,7 +75,7 @@ def _entry(result: MicrographResult, recipe: str, folder: Path) -> LedgerEntry:
     task, failed = result.task, result.status == "failed"
     return LedgerEntry(
         output=output_name(task, folder),
-        source=os.path.abspath(task.source),  # noqa: PTH100  resolve would follow links
+        source=str(absolute(task.source)),
         status="failed" if failed else "denoised",
         recipe=recipe,
         pixel_size=task.pixel_size,
