@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryoscore_plugin.cli.exits import verbose_option
+from cryoscore_plugin.cli.particle_options import particle_options
 from cryoscore_plugin.cli.records import (
     MICROGRAPH,
     Row,
@@ -48,8 +49,9 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     "--particle",
     required=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Atomic model (.pdb, .cif, also .gz, or .npz).",
+    help="Atomic model (.pdb, .cif, also .gz, or .npz), or density map.",
 )
+@particle_options
 @click.option("-o", "--output", required=True, metavar="DIR", type=PATH)
 @click.option(
     "--count",
@@ -89,6 +91,7 @@ def spike_in(  # noqa: PLR0913  one argument for each option
     *,
     inputs: tuple[Path, ...],
     particle: Path,
+    about_particle: dict[str, object],
     output: Path,
     count: int,
     ratios: tuple[float, ...],
@@ -106,12 +109,16 @@ def spike_in(  # noqa: PLR0913  one argument for each option
 
     from cryoscore_plugin.batch.inputs import find_micrographs  # noqa: PLC0415
     from cryoscore_plugin.batch.plan import plan_outputs  # noqa: PLC0415
-    from cryoscore_plugin.density.atomic_model import read_atomic_model  # noqa: PLC0415
+    from cryoscore_plugin.density.particle import (  # noqa: PLC0415
+        ParticleSettings,
+        read_particle,
+    )
     from cryoscore_plugin.evaluation.spike_in import spike  # noqa: PLC0415
     from cryoscore_plugin.mrc import read_micrograph, write_micrograph  # noqa: PLC0415
     from cryoscore_plugin.optics import Optics  # noqa: PLC0415
 
-    model = read_atomic_model(particle)
+    about = ParticleSettings.model_validate(about_particle)
+    model = read_particle(particle, about)
     found = find_micrographs(inputs, output=output)
     tasks = plan_outputs(found, output / IMAGES)
     make_new_folder(output)

@@ -1,4 +1,4 @@
-"""`cryoscore simulate`: micrographs of known truth, from atomic models."""
+"""`cryoscore simulate`: micrographs of known truth, from atomic models and maps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.cli.exits import verbose_option
+from cryoscore_plugin.cli.particle_options import particle_options
 
 MICROMETRE = 1e4
 """In Å."""
@@ -16,8 +17,11 @@ VIEWS = 200
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
+PARTS = ("ice_thickness", "ice_texture", "carbon_film", "contamination", "debris")
+"""Of the background; debris is fragments and aggregates."""
 
-@click.command(short_help="Make micrographs of known truth from atomic models.")
+
+@click.command(short_help="Make micrographs of known truth from models or maps.")
 @click.argument(
     "models",
     metavar="MODEL...",
@@ -25,6 +29,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     required=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
+@particle_options
 @click.option(
     "-o",
     "--output",
@@ -62,6 +67,20 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     "--voltage", type=POSITIVE, default=300.0, show_default=True, help="In kV."
 )
 @click.option(
+    "--astigmatism",
+    type=click.FloatRange(min=0),
+    default=0.02,
+    show_default=True,
+    help="Mean difference of the two defoci in µm.",
+)
+@click.option(
+    "--phase-shift",
+    type=click.FloatRange(min=0, max=180),
+    default=0.0,
+    show_default=True,
+    help="Of a phase plate, in degrees.",
+)
+@click.option(
     "--b-factor",
     type=click.FloatRange(min=0),
     default=80.0,
@@ -76,11 +95,26 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     help="Part of the area that particles cover.",
 )
 @click.option(
+    "--separation",
+    type=POSITIVE,
+    default=1.05,
+    show_default=True,
+    help="Smallest distance of neighbours in diameters; below 1 they may overlap.",
+)
+@click.option(
     "--background",
     type=click.FloatRange(min=0),
     default=0.4,
     show_default=True,
     help="Strength of carbon, ice, contamination and debris; 0 for none, 1 for ugly.",
+)
+@click.option(
+    "--part",
+    "parts",
+    type=click.Choice(PARTS),
+    multiple=True,
+    help="Part of the background that each micrograph has; may be repeated. Default: "
+    "each part now and then.",
 )
 @click.option(
     "--preferred",
@@ -111,6 +145,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 def simulate(  # noqa: PLR0913  one argument for each option
     *,
     models: tuple[Path, ...],
+    about_particle: dict[str, object],
     output: Path,
     count: int,
     size: int,
@@ -118,9 +153,13 @@ def simulate(  # noqa: PLR0913  one argument for each option
     dose: float,
     defocus: tuple[float, float],
     voltage: float,
+    astigmatism: float,
+    phase_shift: float,
     b_factor: float,
     occupancy: float,
+    separation: float,
     background: float,
+    parts: tuple[str, ...],
     preferred: float,
     mtf: Path | None,
     halves: bool,
@@ -128,13 +167,16 @@ def simulate(  # noqa: PLR0913  one argument for each option
 ) -> None:
     """Simulate micrographs, and write the truth about them.
 
-    MODEL is an atomic model (.pdb, .cif, also .gz, or .npz); each micrograph shows one
-    of them. DIR can be used as a RELION project: micrographs.star has the defocus of
+    MODEL is an atomic model (.pdb, .cif, also .gz, or .npz) or a density map (.mrc,
+    .map, also .gz), which needs --mass or --threshold; each micrograph shows one of them. DIR can be used as a RELION project: micrographs.star has the defocus of
     each micrograph, Truth/particles.star the place and the angles of each particle, and
     Truth/ an image of what the particles alone contribute.
     """
     # Not at the top: they need torch, and `cryoscore --help` answers at once.
-    from cryoscore_plugin.density.atomic_model import read_atomic_model  # noqa: PLC0415
+    from cryoscore_plugin.density.particle import (  # noqa: PLC0415
+        ParticleSettings,
+        read_particle,
+    )
     from cryoscore_plugin.simulation.dataset import (  # noqa: PLC0415
         DatasetSettings,
         write_dataset,
@@ -157,16 +199,21 @@ def simulate(  # noqa: PLR0913  one argument for each option
         ),
         scene=SceneSettings(
             occupancy=occupancy,
+            separation=separation,
             background=background,
+            parts=parts or None,
             preferred=preferred,
             views=VIEWS,
         ),
         defocus=(min(defocus) * MICROMETRE, max(defocus) * MICROMETRE),
         voltage=voltage,
+        astigmatism=astigmatism * MICROMETRE,
+        phase_shift=phase_shift,
         b_factor=b_factor,
         halves=halves,
         seed=seed,
     )
-    particles = [read_atomic_model(path) for path in models]
+    about = ParticleSettings.model_validate(about_particle)
+    particles = [read_particle(path, about) for path in models]
     for done, name in enumerate(write_dataset(output, particles, settings), start=1):
         click.echo(f"{done}/{count}  {name}.mrc")

@@ -26,7 +26,8 @@ from cryoscore_plugin.settings import TrainSettings
 @click.option(
     "--models",
     type=click.Path(path_type=Path),
-    help="For a RECIPE: folder of atomic models, as PDB, mmCIF, or .npz with xyz and Z.",
+    help="For a RECIPE: folder of atomic models (PDB, mmCIF, or .npz with xyz and Z) and "
+    "density maps (MRC).",
 )
 @click.option(
     "-o",

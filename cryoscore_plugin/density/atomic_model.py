@@ -34,6 +34,9 @@ specific volume of 0.73 cm³/g, which is 1.21 Å³/Da, and 14.3 Da per heavy ato
 HYDROGENS_PER_ATOM = 1.0
 """Mean number of hydrogens on a heavy atom of protein."""
 
+ELEMENTS, SHARES = np.array([6, 7, 8, 16]), np.array([0.63, 0.17, 0.19, 0.01])
+"""Atomic numbers of the heavy atoms of protein, and how common they are."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AtomicModel:
@@ -47,11 +50,14 @@ class AtomicModel:
         In Å.
     potentials : Float32[np.ndarray, "n"]
         Integrated potential of each atom, in V Å³.
+    volumes : Float32[np.ndarray, "n"]
+        Ice that each atom displaces, in Å³.
     """
 
     name: str
     positions_xyz: PositionsXYZ
     potentials: Float32[np.ndarray, " n"]
+    volumes: Float32[np.ndarray, " n"]
 
     @property
     def diameter(self) -> float:
@@ -63,23 +69,67 @@ class AtomicModel:
 def centred_model(
     name: str, positions_xyz: PositionsXYZ, atomic_numbers: np.ndarray
 ) -> AtomicModel:
-    """Model of atoms of known elements; scattering factors are those of gemmi."""
-    elements, which = np.unique(atomic_numbers, return_inverse=True)
-    factors = np.array([gemmi.Element(int(z)).c4322.calculate_sf(0) for z in elements])
-    hydrogen = gemmi.Element("H").c4322.calculate_sf(0) * HYDROGENS_PER_ATOM
-    potentials = VOLT_SQUARE_ANGSTROM * (factors[which] + hydrogen)
+    """Model of protein atoms of known elements, centred."""
     return AtomicModel(
         name=name,
         positions_xyz=(positions_xyz - positions_xyz.mean(0)).astype(np.float32),
-        potentials=potentials.astype(np.float32),
+        potentials=integrated_potentials(atomic_numbers, hydrogens=HYDROGENS_PER_ATOM),
+        volumes=np.full(len(positions_xyz), DISPLACED_VOLUME, dtype=np.float32),
     )
+
+
+def integrated_potentials(
+    atomic_numbers: np.ndarray, *, hydrogens: float
+) -> Float32[np.ndarray, " n"]:
+    """Potential of heavy atoms, each with the hydrogens on it, in V Å³.
+
+    Parameters
+    ----------
+    atomic_numbers : np.ndarray
+        Of the heavy atoms; their scattering factors are those of gemmi.
+    hydrogens : float
+        Mean number of hydrogens on each.
+    """
+    elements, which = np.unique(atomic_numbers, return_inverse=True)
+    factors = np.array([gemmi.Element(int(z)).c4322.calculate_sf(0) for z in elements])
+    riding = gemmi.Element("H").c4322.calculate_sf(0) * hydrogens
+    potentials: Float32[np.ndarray, " n"] = (
+        VOLT_SQUARE_ANGSTROM * (factors[which] + riding)
+    ).astype(np.float32)
+    return potentials
 
 
 def read_atomic_model(path: Path) -> AtomicModel:
     """Read a model from PDB, mmCIF (also .gz) or a table of atoms (.npz).
 
+    Parameters
+    ----------
+    path : Path
+        As for `read_atoms`.
+
+    Raises
+    ------
+    InputError
+        As for `read_atoms`.
+    """
+    return centred_model(model_name(path), *read_atoms(path))
+
+
+def model_name(path: Path) -> str:
+    """Name of what a file holds: up to the first dot."""
+    return path.name.split(".")[0]
+
+
+def read_atoms(path: Path) -> tuple[PositionsXYZ, np.ndarray]:
+    """Positions in Å and atomic numbers of the heavy atoms in a file.
+
     Waters, hydrogens and alternative conformations are left out; the first
-    biological assembly is built. The table has `xyz` (n, 3) in Å and `Z` (n).
+    biological assembly is built. A table has `xyz` (n, 3) in Å and `Z` (n).
+
+    Parameters
+    ----------
+    path : Path
+        PDB, mmCIF (also .gz) or .npz.
 
     Raises
     ------
@@ -101,7 +151,7 @@ def read_atomic_model(path: Path) -> AtomicModel:
     if len(positions) == 0:
         msg = f"{path} holds no atoms. Expected a model of a protein or its complex."
         raise InputError(msg)
-    return centred_model(path.name.split(".")[0], positions, numbers)
+    return positions, numbers
 
 
 def _atoms_of_structure(path: Path) -> tuple[PositionsXYZ, np.ndarray]:

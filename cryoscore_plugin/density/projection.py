@@ -58,8 +58,7 @@ def projected_potential(
     turned = rotation.apply(model.positions_xyz)[:, 1::-1] / pixel_size
     where = turned + np.asarray(shift_yx) + size // 2
     atoms = fft.rfft2(_splat(where, model.potentials, size))
-    displaced = np.full(len(where), DISPLACED_VOLUME * ICE_POTENTIAL, dtype=np.float32)
-    ice = fft.rfft2(_splat(where, displaced, size))
+    ice = fft.rfft2(_splat(where, model.volumes * np.float32(ICE_POTENTIAL), size))
 
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)
     squared = (fy**2 + fx**2) / pixel_size**2

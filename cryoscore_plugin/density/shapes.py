@@ -16,15 +16,14 @@ from scipy.spatial.transform import Rotation
 
 from cryoscore_plugin.density.atomic_model import (
     DISPLACED_VOLUME,
+    ELEMENTS,
+    SHARES,
     AtomicModel,
     centred_model,
 )
 
 Points = Float[np.ndarray, "n 3"]
 Vector = Float[np.ndarray, "xyz=3"]
-
-ELEMENTS, SHARES = np.array([6, 7, 8, 16]), np.array([0.63, 0.17, 0.19, 0.01])
-"""Atomic numbers of the heavy atoms of protein, and how common they are."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

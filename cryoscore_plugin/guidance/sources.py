@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryoscore_plugin.density.atomic_model import read_atomic_model
+from cryoscore_plugin.density.particle import is_atomic_model
 from cryoscore_plugin.guidance.view_making import (
     even_rotations,
     views_of_averages,
@@ -17,8 +18,6 @@ from cryoscore_plugin.guidance.views import Views
 from cryoscore_plugin.mrc import iterate_stack, read_volume
 
 Kind = Literal["atomic model", "map", "class averages"]
-
-MODEL_SUFFIXES = {".pdb", ".ent", ".cif", ".npz"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +44,9 @@ class ViewSettings:
 
 def kind_of(path: Path) -> Kind:
     """What a file is by its name: what is neither model nor stack is a map."""
-    suffixes = {suffix.lower() for suffix in path.suffixes}
-    if suffixes & MODEL_SUFFIXES:
+    if is_atomic_model(path):
         return "atomic model"
+    suffixes = {suffix.lower() for suffix in path.suffixes}
     return "class averages" if ".mrcs" in suffixes else "map"
 
 

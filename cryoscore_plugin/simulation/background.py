@@ -12,7 +12,7 @@ it will meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -210,11 +210,24 @@ PARTS: dict[Part, float] = {
 """How often each part is present."""
 
 
-def random_background(canvas: Canvas, rng: np.random.Generator) -> Layer:
-    """Sum of the parts that happen to be present."""
+def random_background(
+    canvas: Canvas, rng: np.random.Generator, parts: Collection[str] | None = None
+) -> Layer:
+    """Sum of the parts that happen to be present.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        Where it is painted.
+    rng : np.random.Generator
+        Source of everything random.
+    parts : Collection[str] or None
+        Names of those that are present, and no others; None leaves it to chance.
+    """
     phase, absorption = canvas.empty(), canvas.empty()
     for part, chance in PARTS.items():
-        if rng.random() < chance:
+        present = rng.random() < chance
+        if present if parts is None else part.__name__ in parts:
             layer = part(canvas, rng)
             phase += layer.phase
             absorption += layer.absorption

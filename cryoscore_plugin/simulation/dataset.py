@@ -60,6 +60,10 @@ class DatasetSettings:
         Range in Å.
     voltage : float
         In kV.
+    astigmatism : float
+        Mean difference of the two defoci, in Å.
+    phase_shift : float
+        Of a phase plate, in degrees.
     b_factor : float
         Of the envelope, in Å².
     halves : bool
@@ -73,6 +77,8 @@ class DatasetSettings:
     scene: SceneSettings
     defocus: tuple[float, float]
     voltage: float = 300.0
+    astigmatism: float = 200.0
+    phase_shift: float = 0.0
     b_factor: float = 80.0
     halves: bool = False
     seed: int = 1
@@ -140,7 +146,10 @@ OPTICS_LABELS = (
 IMAGE_LABELS = ("rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality")
 """Of the particle images to come: RELION extracts particles again, and asks for them."""
 
-CTF_LABELS = ("rlnOpticsGroup", "rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle")
+CTF_LABELS = (
+    *("rlnOpticsGroup", "rlnDefocusU", "rlnDefocusV", "rlnDefocusAngle"),
+    "rlnPhaseShift",
+)
 MICROGRAPH_LABELS = ("rlnMicrographName", *CTF_LABELS)
 PARTICLE_LABELS = (
     *MICROGRAPH_LABELS,
@@ -175,11 +184,12 @@ def euler_angles(rotation: Rotation) -> tuple[float, float, float]:
 def _optics(settings: DatasetSettings, rng: np.random.Generator) -> Optics:
     defocus = rng.uniform(*settings.defocus)
     return Optics(
-        defocus_u=defocus + rng.exponential(200),
+        defocus_u=defocus + settings.astigmatism * rng.exponential(),
         defocus_v=defocus,
         defocus_angle=rng.uniform(0, 180),
         voltage=settings.voltage,
         amplitude_contrast=AMPLITUDE_CONTRAST,
+        phase_shift=settings.phase_shift,
         b_factor=settings.b_factor,
     )
 
@@ -211,7 +221,7 @@ def _write_images(
 def _micrograph_row(name: str, optics: Optics) -> str:
     return (
         f"{IMAGES}/{name}.mrc 1 {optics.defocus_u:.2f} {optics.defocus_v:.2f} "
-        f"{optics.defocus_angle:.3f}"
+        f"{optics.defocus_angle:.3f} {optics.phase_shift:.2f}"
     )
 
 

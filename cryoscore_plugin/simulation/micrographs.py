@@ -65,6 +65,9 @@ class SceneSettings:
         less, because of inelastic scattering and movement.
     background : float
         Strength of the structured background; 0 for none.
+    parts : tuple[str, ...] | None
+        Names of the parts of the background in each micrograph (`background.PARTS`);
+        None leaves them to chance.
     views : int
         Number of different orientations.
     preferred : float
@@ -75,6 +78,7 @@ class SceneSettings:
     separation: float = 1.05
     contrast: float = 0.6
     background: float = TYPICAL_BACKGROUND
+    parts: tuple[str, ...] | None = None
     views: int = 24
     preferred: float = 0.0
 
@@ -241,7 +245,7 @@ def simulate_micrograph(
         shape=canvas_shape, pixel_size=pixel_size, voltage=voltage, debris=debris
     )
     background = layer_contrast(
-        random_background(canvas, rng), transfer, contrast=scene.contrast
+        random_background(canvas, rng, scene.parts), transfer, contrast=scene.contrast
     )
 
     electrons = np.float32(exposure.dose * pixel_size**2 * QUANTUM_EFFICIENCY)

@@ -145,6 +145,7 @@ def fragment(
         name=f"fragment of {model.name}",
         positions_xyz=kept - kept.mean(0),
         potentials=model.potentials[near],
+        volumes=model.volumes[near],
     )
 
 

@@ -1,10 +1,11 @@
-"""From a recipe and a folder of atomic models to a checkpoint."""
+"""From a recipe and a folder of particles to a checkpoint."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,12 @@ from cryoscore_plugin.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
+from cryoscore_plugin.density.atomic_model import AtomicModel, model_name
+from cryoscore_plugin.density.particle import (
+    NOTHING_MORE,
+    ParticleSettings,
+    read_particle,
+)
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.pretrained import find_checkpoint
 from cryoscore_plugin.training.crops import ScenePool, level_scenes
@@ -29,7 +35,7 @@ from cryoscore_plugin.training.run_state import STATE
 WORKING_PIXEL_SIZE = 3.0
 """In Å/px; the pool's pixel sizes lie around it."""
 
-MODEL_SUFFIXES = (".npz", ".pdb", ".cif", ".pdb.gz", ".cif.gz")
+SUFFIXES = (".npz", ".pdb", ".cif", ".pdb.gz", ".cif.gz", ".mrc", ".map", ".map.gz")
 
 
 def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
@@ -40,7 +46,7 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
     recipe : Recipe
         What to do.
     models : Path
-        Folder of atomic models.
+        Folder of atomic models and density maps.
     output : Path
         Folder for pool, state, curve and checkpoint; a second call continues.
 
@@ -52,13 +58,14 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
     Raises
     ------
     InputError
-        If the folder holds no models, or not those that the recipe holds out.
+        If the folder holds no models, or not those that the recipe names.
     """
-    particles = read_models(models)
-    missing = set(recipe.held_out) - {model.name for model in particles}
+    particles = read_models(models, recipe.particles)
+    named = {*recipe.held_out, *recipe.particles}
+    missing = named - {model.name for model in particles}
     if missing:
         msg = (
-            f"The recipe holds out {', '.join(sorted(missing))}, which {models} does not "
+            f"The recipe names {', '.join(sorted(missing))}, which {models} does not "
             "have. Add the files, or take the names out of the recipe."
         )
         raise InputError(msg)
@@ -92,22 +99,34 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
     return path
 
 
-def read_models(folder: Path) -> list[AtomicModel]:
-    """All atomic models directly in a folder, by name.
+def read_models(
+    folder: Path, settings: Mapping[str, ParticleSettings]
+) -> list[AtomicModel]:
+    """All atomic models and density maps directly in a folder, by name.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    settings : Mapping[str, ParticleSettings]
+        By name, what a file does not say.
 
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, or a file cannot be used.
     """
-    files = sorted(x for x in folder.glob("*") if x.name.endswith(MODEL_SUFFIXES))
+    files = sorted(x for x in folder.glob("*") if x.name.endswith(SUFFIXES))
     if not files:
         msg = (
             f"{folder} holds no atomic models. Expected files that end in "
-            f"{', '.join(MODEL_SUFFIXES)}."
+            f"{', '.join(SUFFIXES)}."
         )
         raise InputError(msg)
-    return [read_atomic_model(file) for file in files]
+    return [
+        read_particle(file, settings.get(model_name(file), NOTHING_MORE))
+        for file in files
+    ]
 
 
 def model_card(

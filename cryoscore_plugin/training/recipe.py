@@ -8,6 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cryoscore_plugin.density.particle import ParticleSettings
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.networks.unet import UNetSettings
 
@@ -94,8 +95,11 @@ class Recipe(BaseModel):
         micrographs before the network sees them; None: the median of a scene is.
     start : str | None
         A checkpoint, or the name of a packaged model, whose weights are the first ones.
+    particles : dict[str, ParticleSettings]
+        By the name of a file what it does not say: mass or threshold of each map, and
+        which models get a belt.
     held_out : tuple[str, ...]
-        Names of atomic models that are kept for validation.
+        Names of models that are kept for validation.
     network : UNetSettings
         Size of the network.
     seed : int
@@ -122,6 +126,7 @@ class Recipe(BaseModel):
     background: Background = "removed"
     local_mean: float | None = Field(default=None, gt=0)
     start: str | None = None
+    particles: dict[str, ParticleSettings] = Field(default_factory=dict)
     held_out: tuple[str, ...] = ()
     network: UNetSettings = UNetSettings()
     pool: PoolSettings = PoolSettings()

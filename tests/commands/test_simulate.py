@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 import starfile
@@ -109,6 +110,10 @@ def test_halves_are_independent_and_add_up(simulate):
         ("--occupancy", 0.5),
         ("--background", 0),
         ("--preferred", 1),
+        ("--astigmatism", 1),
+        ("--phase-shift", 90),
+        ("--separation", 1.6),
+        ("--part", "carbon_film"),
         ("--mtf", "mtf.star"),
     ],
 )
@@ -129,6 +134,60 @@ def test_preferred_particles_stand_or_lie_on_their_heads(simulate):
     particles = starfile.read(folder / "Truth/particles.star")["particles"]
     tilt = particles["rlnAngleTilt"].abs()
     assert (np.minimum(tilt, 180 - tilt) < 45).all()
+
+
+def test_phase_plate_brings_out_low_frequencies_and_is_in_the_table(simulate):
+    plain, shifted = (
+        simulate(name, *SMALL, "--phase-shift", shift)
+        for name, shift in (("a", 0), ("b", 90))
+    )
+    k = np.hypot(np.fft.fftfreq(128)[:, None], np.fft.rfftfreq(128)) / 4
+    low = (k > 0) & (k < 1 / 150)
+    power = [
+        np.abs(np.fft.rfft2(pixels(folder, "Truth/mic_0001.mrc")))[low].mean()
+        for folder in (plain, shifted)
+    ]
+    assert power[1] > 2 * power[0]
+    for block, name in (
+        ("micrographs", "micrographs"),
+        ("particles", "Truth/particles"),
+    ):
+        table = starfile.read(shifted / f"{name}.star")[block]
+        assert (table["rlnPhaseShift"] == 90).all()
+
+
+@pytest.mark.usefixtures("model")
+def test_map_is_simulated_like_a_model(shell):
+    density = np.zeros((20, 20, 20), dtype=np.float32)
+    density[5:15, 5:15, 5:15] = 3.0
+    with mrcfile.new("box.mrc") as file:
+        file.set_data(density)
+        file.voxel_size = 5.0
+    answer = shell("simulate", "box.mrc", "--output", "a", *SMALL)
+    assert answer.code == 1
+    assert "box.mrc is a density map, whose units are arbitrary" in answer.err
+    for name, words in (("b", ("--mass", 80)), ("c", ("--threshold", 1))):
+        answer = shell("simulate", "box.mrc", "--output", name, *SMALL, *words)
+        assert answer.code == 0, answer.err
+    assert (pixels(Path("b")) != pixels(Path("c"))).any()
+    assert pixels(Path("c"), "Truth/mic_0001.mrc").std() > 1
+
+
+@pytest.mark.usefixtures("model")
+def test_belt_makes_a_membrane_protein_larger(shell):
+    rng = np.random.default_rng(1)
+    points = rng.uniform([-20, -20, -40], [20, 20, 40], (6000, 3)).astype(np.float32)
+    rich = np.abs(points[:, 2]) < 14
+    numbers = np.where(rng.random(6000) < np.where(rich, 0.8, 0.6), 6, 8)
+    np.savez("channel.npz", xyz=points, Z=numbers)
+    for name, words in (("a", ()), ("b", ("--belt", "lipid"))):
+        answer = shell("simulate", "channel.npz", "--output", name, *SMALL, *words)
+        assert answer.code == 0, answer.err
+    boxes = [
+        starfile.read(f"{name}/Truth/particles.star")["optics"]["rlnImageSize"]
+        for name in "ab"
+    ]
+    assert int(boxes[1].squeeze()) > int(boxes[0].squeeze())
 
 
 def test_table_of_another_kind_is_no_modulation_transfer(shell, model):

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -150,6 +151,19 @@ def test_diameter_is_that_of_what_is_looked_for(shell, strong):
         ).out
 
     assert recall(strong) != recall(strong / 4)
+
+
+@pytest.mark.usefixtures("raw")
+def test_map_can_be_added_as_well(shell):
+    density = np.zeros((24, 24, 24), dtype=np.float32)
+    density[4:20, 6:18, 8:16] = 0.02
+    with mrcfile.new("box.map") as file:
+        file.set_data(density)
+        file.voxel_size = 6.0
+    command = ("evaluate", "spike-in", "raw", "--particle", "box.map", "-o", "spiked")
+    answer = shell(*command, "--mass", 200)
+    assert answer.code == 0, answer.err
+    assert any(float(row["snr"]) > 0 for row in table(Path("spiked/places.csv")))
 
 
 def test_folder_without_a_result_is_refused(shell, strong):

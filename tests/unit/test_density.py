@@ -75,6 +75,7 @@ def test_projection_of_one_atom_lies_where_the_atom_is() -> None:
         name="atom",
         positions_xyz=np.array([[9.0, -4.0, 7.0]], dtype=np.float32),
         potentials=np.array([1000.0], dtype=np.float32),
+        volumes=np.array([DISPLACED_VOLUME], dtype=np.float32),
     )
     image = projected_potential(
         model, Rotation.identity(), size=32, pixel_size=1.0, shift_yx=(2.0, 1.0)

@@ -10,16 +10,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoscore_plugin.ctf import Optics
+from cryoscore_plugin.cli.simulate import PARTS as CHOICES
+from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
-from cryoscore_plugin.simulation.background import PARTS, Canvas, Part
+from cryoscore_plugin.simulation.background import (
+    PARTS,
+    Canvas,
+    Part,
+    carbon_film,
+    random_background,
+)
 from cryoscore_plugin.simulation.detector import ModulationTransfer
 from cryoscore_plugin.simulation.micrographs import (
     QUANTUM_EFFICIENCY,
     Exposure,
     SceneSettings,
     SimulatedMicrograph,
+    layer_contrast,
     simulate_micrograph,
 )
 from cryoscore_plugin.simulation.radiation_damage import (
@@ -234,3 +242,36 @@ def test_every_part_of_the_background_leaves_a_finite_trace(
         assert np.isfinite(layer.phase).all()
         assert np.isfinite(layer.absorption).all()
     assert any(layer.phase.std() + layer.absorption.std() > 0 for layer in traces)
+
+
+def test_parts_that_are_asked_for_are_there_and_no_others() -> None:
+    canvas = Canvas(shape=(64, 64), pixel_size=4.0, voltage=300.0, debris=[])
+    for seed in range(6):
+        alone = random_background(
+            canvas, np.random.default_rng(seed), ["ice_thickness"]
+        )
+        assert alone.absorption.std() > 0
+        assert not alone.phase.any()
+        none = random_background(canvas, np.random.default_rng(seed), [])
+        assert not none.absorption.any()
+    assert set(CHOICES) == {part.__name__ for part in PARTS}
+
+
+def test_texture_of_carbon_has_the_rings_of_the_transfer_function() -> None:
+    """Thon rings: the spectrum is strong where the transfer is, and dark at its zeros."""
+    canvas = Canvas(shape=(256, 256), pixel_size=2.0, voltage=300.0, debris=[])
+    optics = Optics(defocus_u=15000.0, defocus_v=15000.0)
+    transfer = contrast_transfer(optics, shape=canvas.shape, pixel_size=2.0)
+    power = np.zeros(transfer.shape)
+    for seed in range(4):
+        layer = carbon_film(canvas, np.random.default_rng(seed))
+        contrast = layer_contrast(layer, transfer, contrast=0.6)
+        power += (
+            np.abs(np.fft.rfft2(contrast * np.hanning(256) * np.hanning(256)[:, None]))
+            ** 2
+        )
+    k = frequency_grid(canvas.shape).numpy() / 2.0
+    band = (k > 1 / 15) & (k < 1 / 5)
+    strong = band & (transfer.abs().numpy() > 0.8)
+    weak = band & (transfer.abs().numpy() < 0.2)
+    assert power[strong].mean() > 5 * power[weak].mean()

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 import torch
@@ -25,7 +26,7 @@ from cryoscore_plugin.training.crops import (
     level_scenes,
     mix_batch,
 )
-from cryoscore_plugin.training.from_recipe import train_from_recipe
+from cryoscore_plugin.training.from_recipe import read_models, train_from_recipe
 from cryoscore_plugin.training.recipe import MixSettings, PoolSettings, Recipe
 from cryoscore_plugin.training.validation import DOSES, validate
 
@@ -259,6 +260,21 @@ def test_recipe_and_models_give_a_checkpoint_with_its_card(
         )
     with pytest.raises(InputError, match="no atomic models"):
         train_from_recipe(recipe, models=tmp_path / "run", output=tmp_path / "run")
+
+
+def test_recipe_says_of_its_particles_what_files_do_not(tmp_path: Path) -> None:
+    density = np.zeros((16, 16, 16), dtype=np.float32)
+    density[4:12, 4:12, 4:12] = 1.0
+    with mrcfile.new(tmp_path / "box.mrc") as file:
+        file.set_data(density)
+        file.voxel_size = 5.0
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("name: x\ndescription: y\nparticles: {box: {mass: 40}}\n")
+    about = Recipe.from_yaml(recipe).particles
+    [box] = read_models(tmp_path, about)
+    assert len(box.volumes) == pytest.approx(40e3 / 14.3, rel=0.01)
+    with pytest.raises(InputError, match="units are arbitrary"):
+        read_models(tmp_path, {})
 
 
 def test_misspelt_recipe_is_refused(tmp_path: Path) -> None:
