@@ -40,8 +40,6 @@ class OwnMicrograph:
         The micrograph on the working grid; with halves, their mean.
     corruption : Float16[Tensor, "h w"] or None
         Measured noise that could as well be that of `noisy`; None without halves.
-    tau : float
-        Strength of `corruption` at which input and target are the halves; 1 without.
     pixel_size : float
         Of the working grid, in Å/px.
     """
@@ -49,7 +47,6 @@ class OwnMicrograph:
     source: TrainingSource
     noisy: Float16[Tensor, "h w"]
     corruption: Float16[Tensor, "h w"] | None
-    tau: float
     pixel_size: float
 
 
@@ -97,7 +94,6 @@ def _of_whole(
         source=source,
         noisy=prepared.noisy.pixels.half(),
         corruption=None,
-        tau=1.0,
         pixel_size=prepared.pixel_size,
     )
 
@@ -126,7 +122,6 @@ def _of_halves(
         source=source,
         noisy=prepared.noisy.pixels.half(),
         corruption=noise.half(),
-        tau=joined.tau,
         pixel_size=prepared.pixel_size,
     )
 

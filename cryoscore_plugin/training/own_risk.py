@@ -1,8 +1,10 @@
 """How well a denoiser predicts what it was not shown, on micrographs kept out.
 
 A micrograph that training never saw is split into an input and a target whose errors
-are uncorrelated (`training.recorruption`); with halves these are the halves themselves,
-each once as the input. The mean squared difference of output and target is then that of
+are uncorrelated and equally large (`training.recorruption`); with halves of one dose
+these are the halves themselves, each once as the input. Halves of unequal dose, such as
+a frame and the rest, are first mixed so that they are alike: else a network would be
+judged at doses for which it is not trained. The mean squared difference of output and target is then that of
 output and clean image, plus the noise of the target, which is the same for every
 denoiser. So the one with the smaller risk is nearer to the clean image, which nobody
 has seen; likeness to the noisy input plays no part.
@@ -63,7 +65,7 @@ class HeldOutRisk:
 def held_out_pairs(
     micrograph: OwnMicrograph, drawn: Profile, *, seed: int
 ) -> tuple[UnitPair, UnitPair]:
-    """Two pairs of a micrograph; with halves, each half is the input of one.
+    """Two pairs of a micrograph, input and target exchanged.
 
     Parameters
     ----------
@@ -79,11 +81,11 @@ def held_out_pairs(
     corruption = draw(drawn, shape=(h, w), rng=np.random.default_rng(seed))
     if micrograph.corruption is not None:
         corruption = corruption + micrograph.corruption.float()
-    size, tau = micrograph.pixel_size, micrograph.tau
-    return (
-        unit_pair(noisy, corruption, tau=tau, pixel_size=size),
-        unit_pair(noisy, -corruption, tau=1 / tau, pixel_size=size),
+    first, second = (
+        unit_pair(noisy, one, tau=1.0, pixel_size=micrograph.pixel_size)
+        for one in (corruption, -corruption)
     )
+    return first, second
 
 
 def held_out_risk(

@@ -5,7 +5,8 @@ Without clean images a network learns from pairs whose errors are uncorrelated
 covariance of all that should go and is independent of it. Of what e is made:
 
 - With images of odd and even frames, the noise is measured: e is their difference,
-  scaled (`join_halves`). It needs no model, whatever colour the noise has.
+  scaled (`join_halves`). It needs no model, whatever colour the noise has, and the two
+  need not have the same dose.
 - Without them, e is drawn with the noise spectrum of the session.
 - A model that removes structured background gets a background drawn with its spectrum
   on top. What is background is not in the data: both particles and background are in
@@ -59,14 +60,12 @@ class JoinedHalves:
         The mean of both, weighted so that its noise is smallest.
     corruption : ImageTensor
         Noise alone, of the same covariance as that in `mean` and uncorrelated with it.
-    tau : float
-        With this strength `recorrupted_pair` gives back the first half as input, and
-        the second as target; 1 if both are equally noisy.
+        `recorrupted_pair` with the ratio of both noise levels as its strength gives back
+        the first half as input, and the second as target.
     """
 
     mean: ImageTensor
     corruption: ImageTensor
-    tau: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,7 +131,6 @@ def join_halves(
     return JoinedHalves(
         mean=share * first + (1 - share) * second,
         corruption=levels[0] * levels[1] / (one + other) * (first - second),
-        tau=levels[0] / levels[1],
     )
 
 
