@@ -14,6 +14,7 @@ from cryoscore_plugin.report.training_curve import write_curve_picture
 from cryoscore_plugin.settings import TrainSettings
 from cryoscore_plugin.training.from_micrographs import OwnModel, train_on_micrographs
 from cryoscore_plugin.training.monitor import Progress
+from cryoscore_plugin.training.processes import is_first
 from cryoscore_plugin.training.run_state import CURVE
 from cryoscore_plugin.training.sources import TrainingSource
 
@@ -91,7 +92,8 @@ def train_and_tell(
     try:
         model = train_on_micrographs(sources, settings, output=output, monitor=monitor)
     finally:
-        draw_curve(output, output / PICTURE, start=settings.start)
+        if is_first():
+            draw_curve(output, output / PICTURE, start=settings.start)
     click.echo(f"Wrote {model.checkpoint}.")
     click.echo(model.verdict)
     click.echo(f"Use it with: cryoscore denoise --model {model.checkpoint}")

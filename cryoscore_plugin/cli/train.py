@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import click
@@ -52,6 +55,10 @@ def train(
     micrographs or in the table. At the end it is said whether that helped.
 
     With RECIPE (a YAML file) and --models, a model learns from simulated micrographs.
+
+    On several GPUs: torchrun --standalone --nproc-per-node=4 -m cryoscore_plugin train
+    and the same words; but --start, which torchrun takes for its own, goes into a file
+    for --settings.
     """
     if in_mics:
         _check_words(recipe, models)
@@ -95,7 +102,8 @@ def _train_on_own(
         train_and_tell,
     )
 
-    train_and_tell(sources, settings, output=output, monitor=TrainingProgress())
+    with _together():
+        train_and_tell(sources, settings, output=output, monitor=TrainingProgress())
 
 
 def _train_from_recipe(recipe: Path, models: Path, output: Path) -> None:
@@ -104,9 +112,27 @@ def _train_from_recipe(recipe: Path, models: Path, output: Path) -> None:
 
     # A run takes hours: its progress is what a user wants to see.
     logging.getLogger("cryoscore_plugin.training").setLevel(logging.INFO)
-    checkpoint = train_from_recipe(
-        Recipe.from_yaml(recipe), models=models, output=output
+    whole = Recipe.from_yaml(recipe)
+    with _together():
+        checkpoint = train_from_recipe(whole, models=models, output=output)
+        click.echo(
+            f"Wrote {checkpoint}. Use it with: cryoscore denoise --model {checkpoint}"
+        )
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Work with the other processes that `torchrun` started; the first one speaks."""
+    from cryoscore_plugin.training.processes import (  # noqa: PLC0415  brings torch
+        is_first,
+        joined_processes,
     )
-    click.echo(
-        f"Wrote {checkpoint}. Use it with: cryoscore denoise --model {checkpoint}"
-    )
+
+    with joined_processes():
+        if is_first():
+            yield
+            return
+        logging.getLogger("cryoscore_plugin").setLevel(logging.ERROR)
+        logging.getLogger("cryoscore_plugin.training").setLevel(logging.ERROR)
+        with redirect_stdout(io.StringIO()):
+            yield

@@ -31,12 +31,18 @@ from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.tensors import ImageTensor
 from cryoscore_plugin.training.curve import CurveRow, add_to_curve
 from cryoscore_plugin.training.monitor import Progress, TrainingMonitor
-from cryoscore_plugin.training.own_batches import OwnData, crop_side, training_batch
+from cryoscore_plugin.training.own_batches import (
+    BATCH,
+    OwnData,
+    crop_side,
+    training_batch,
+)
 from cryoscore_plugin.training.own_risk import (
     HeldOutRisk,
     held_out_pairs,
     held_out_risk,
 )
+from cryoscore_plugin.training.processes import is_first, share_of
 from cryoscore_plugin.training.recorruption import Profile, UnitPair
 from cryoscore_plugin.training.run_state import (
     CURVE,
@@ -203,8 +209,7 @@ def fine_tune(
         resume_run(run, output / STATE)
         monitor.on_message(f"Going on after step {run.step}.")
     else:
-        row = CurveRow(step=0, loss=math.nan, risk=before.risk.mean)
-        add_to_curve(output / CURVE, row)
+        _note(output, CurveRow(step=0, loss=math.nan, risk=before.risk.mean))
     began, first, losses = time.monotonic(), run.step, list[float]()
     while run.step < schedule.steps:
         if monitor.abort_requested():
@@ -214,9 +219,9 @@ def fine_tune(
         loss, risk = float(np.mean(losses)), None
         if run.step % schedule.judged_every == 0 or run.step == schedule.steps:
             risk = _judge_and_keep(run, judge)
-            row = CurveRow(step=run.step, loss=loss, risk=risk)
-            add_to_curve(output / CURVE, row)
-            save_run(run, output / STATE)
+            _note(output, CurveRow(step=run.step, loss=loss, risk=risk))
+            if is_first():
+                save_run(run, output / STATE)
             losses.clear()
         monitor.on_progress(
             Progress(
@@ -238,8 +243,8 @@ def weighted_error(output: Tiles, target: Tiles, weights: NoiseLevels) -> Tensor
 
 
 def _one_step(run: Run, schedule: FineTuning, data: OwnData, engine: Engine) -> float:
-    side = crop_side(data.seen, run.model.grid)
-    batch = training_batch(data, side=side, rng=run.rng)
+    side, share = crop_side(data.seen, run.model.grid), share_of(BATCH)
+    batch = training_batch(data, side=side, rng=run.rng, part=share.part)
     noisier, target = (
         torch.stack(images)[:, None].to(engine.device)
         for images in zip(*((one.noisier, one.target) for one in batch), strict=True)
@@ -247,7 +252,13 @@ def _one_step(run: Run, schedule: FineTuning, data: OwnData, engine: Engine) -> 
     weights = torch.tensor([one.weight for one in batch], device=engine.device)
     laid_out = noisier.contiguous(memory_format=torch.channels_last)
     output = run.model(laid_out, torch.ones(len(batch), device=engine.device))
-    return descend(run, schedule, weighted_error(output, target, weights))
+    loss = share.fraction * weighted_error(output, target, weights)
+    return descend(run, schedule, loss)
+
+
+def _note(output: Path, row: CurveRow) -> None:
+    if is_first():
+        add_to_curve(output / CURVE, row)
 
 
 def _judge_and_keep(run: Run, judge: _Judge) -> float:

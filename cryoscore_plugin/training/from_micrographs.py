@@ -37,6 +37,7 @@ from cryoscore_plugin.training.own_session import (
     choose_sources,
     own_data,
 )
+from cryoscore_plugin.training.processes import is_first, own_device
 from cryoscore_plugin.training.sources import TrainingSource
 from cryoscore_plugin.training.verdict import gain, verdict
 
@@ -120,7 +121,8 @@ def train_on_micrographs(
         monitor=monitor,
     )
     path = output / f"{settings.name}.safetensors"
-    save_checkpoint(path, tuned.weights, _card(start, settings, data, tuned))
+    if is_first():
+        save_checkpoint(path, tuned.weights, _card(start, settings, data, tuned))
     return OwnModel(
         checkpoint=path,
         verdict=verdict(tuned.before.risk, tuned.after.risk, start=start.card.name),
@@ -133,7 +135,7 @@ def _start_denoiser(settings: TrainSettings) -> Denoiser:
     denoisers = load_denoisers(
         DenoiseSettings(
             model=settings.start,
-            device=settings.device,
+            device=own_device(settings.device),
             threads=settings.threads,
             precision="float32",
         )
@@ -141,7 +143,7 @@ def _start_denoiser(settings: TrainSettings) -> Denoiser:
     if len(denoisers) > 1:
         msg = (
             f"Training uses one device, but device is {settings.device!r}. Give one "
-            "number."
+            "number, or start one process for each GPU: torchrun --nproc-per-node."
         )
         raise ConfigError(msg)
     return denoisers[0]
@@ -184,8 +186,9 @@ def _ask_the_same(
                 )
                 raise ConfigError(msg)
             return
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asked, indent=2), encoding="utf-8")
+        if is_first():
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(asked, indent=2), encoding="utf-8")
     except (OSError, ValueError, AttributeError) as error:
         msg = f"Cannot use the folder {output}: {error}. Give another with --output."
         raise InputError(msg) from error

@@ -29,6 +29,7 @@ from cryoscore_plugin.pretrained import find_checkpoint
 from cryoscore_plugin.training.crops import ScenePool, level_scenes
 from cryoscore_plugin.training.loop import train
 from cryoscore_plugin.training.pool import build_pool
+from cryoscore_plugin.training.processes import first_goes_ahead, is_first
 from cryoscore_plugin.training.recipe import PoolSettings, Recipe
 from cryoscore_plugin.training.run_state import STATE
 
@@ -71,19 +72,20 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
         raise InputError(msg)
     workers = len(os.sched_getaffinity(0))
     seen = [model for model in particles if model.name not in recipe.held_out]
-    pool = build_pool(
-        seen,
-        recipe.pool,
-        seed=recipe.seed,
-        folder=output / "pool",
-        workers=workers,
-    )
-    held_out = _held_out_pool(
-        [model for model in particles if model.name in recipe.held_out] or seen,
-        recipe.pool,
-        output=output,
-        workers=workers,
-    )
+    with first_goes_ahead():
+        pool = build_pool(
+            seen,
+            recipe.pool,
+            seed=recipe.seed,
+            folder=output / "pool",
+            workers=workers,
+        )
+        held_out = _held_out_pool(
+            [model for model in particles if model.name in recipe.held_out] or seen,
+            recipe.pool,
+            output=output,
+            workers=workers,
+        )
     start = (
         None if recipe.start is None else load_checkpoint(find_checkpoint(recipe.start))
     )
@@ -95,7 +97,8 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
         start=None if start is None else start.tensors,
     )
     path = output / f"{recipe.name}.safetensors"
-    save_checkpoint(path, weights, model_card(recipe, seen, output / STATE, start))
+    if is_first():
+        save_checkpoint(path, weights, model_card(recipe, seen, output / STATE, start))
     return path
 
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from cryoscore_plugin.training.crops import ScenePool, TrainingPair, mix_batch
+from cryoscore_plugin.training.processes import is_first, share_of
 from cryoscore_plugin.training.recipe import Recipe
 from cryoscore_plugin.training.run_state import (
     CURVE,
@@ -90,8 +91,9 @@ def train(
             )
             _keep_best(run, result)
             seconds = (time.monotonic() - began) / (run.step - first)
-            _report(output / CURVE, run.step, loss_sum / count, result, seconds)
-            save_run(run, output / STATE)
+            if is_first():
+                _report(output / CURVE, run.step, loss_sum / count, result, seconds)
+                save_run(run, output / STATE)
             loss_sum, count = 0.0, 0
     weights = run.best["weights"]
     if not isinstance(weights, dict):
@@ -119,9 +121,11 @@ def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
         rng=run.rng,
         background=recipe.background,
     )
+    share = share_of(recipe.batch)
+    pair = TrainingPair(**{name: x[share.part] for name, x in vars(pair).items()})
     u = pair.u.contiguous(memory_format=torch.channels_last)
     loss = weighted_loss(run.model(u, pair.sigma), pair, recipe.floor)
-    return descend(run, recipe, loss)
+    return descend(run, recipe, share.fraction * loss)
 
 
 def _keep_best(run: Run, result: ValidationResult) -> None:

@@ -19,6 +19,8 @@ TAUS = (0.5, 2.0)
 BATCH, CROP = 8, 128
 """Crops per step, and the side of a crop in px, if the micrographs are that large."""
 
+EVERY = slice(None)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OwnData:
@@ -56,7 +58,7 @@ def crop_side(micrographs: Sequence[OwnMicrograph], grid: int) -> int:
 
 
 def training_batch(
-    data: OwnData, *, side: int, rng: np.random.Generator
+    data: OwnData, *, side: int, rng: np.random.Generator, part: slice = EVERY
 ) -> list[UnitPair]:
     """One batch of pairs, each of another crop, turned and flipped at random.
 
@@ -67,9 +69,14 @@ def training_batch(
     side : int
         Of a crop, in px.
     rng : np.random.Generator
-        Source of everything random.
+        Source of everything random; it moves on by as much for any part.
+    part : slice
+        Which of the pairs are made.
     """
-    return [_random_pair(data, side, rng) for _ in range(BATCH)]
+    seeds = rng.integers(2**63, size=BATCH)
+    return [
+        _random_pair(data, side, np.random.default_rng(seed)) for seed in seeds[part]
+    ]
 
 
 def _random_pair(data: OwnData, side: int, rng: np.random.Generator) -> UnitPair:

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
+from cryoscore_plugin.training.processes import add_gradients, added
 
 STATE, CURVE = "state.pt", "curve.csv"
 """Files of a run, in its folder."""
@@ -139,16 +140,27 @@ def learning_rate(schedule: Schedule, step: int) -> float:
 
 
 def descend(run: Run, schedule: Schedule, loss: Tensor) -> float:
-    """Move the weights by one step down the gradient; return the loss before it."""
+    """Move the weights by one step down the gradient; return the loss before it.
+
+    Parameters
+    ----------
+    run : Run
+        Is moved.
+    schedule : Schedule
+        How far.
+    loss : Tensor
+        What this process contributes to the mean over the batch (`processes.Share`).
+    """
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(schedule, run.step)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    add_gradients(run.model)
     nn.utils.clip_grad_norm_(run.model.parameters(), schedule.clip)
     run.optimizer.step()
     run.averaged.update_parameters(run.model)
     run.step += 1
-    return float(loss.detach())
+    return float(added(loss))
 
 
 def averaged_weights(run: Run) -> dict[str, Tensor]:
