@@ -10,10 +10,10 @@ import click
 
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
-from cryoscore_plugin.settings import DenoiseSettings
+from cryoscore_plugin.settings import DenoiseSettings, TrainSettings
 from cryosparc_jobs.login import Login, login_options
 from cryosparc_jobs.order import Order, submit_options
-from cryosparc_jobs.request import Request, request_options
+from cryosparc_jobs.request import Request, denoise_options, job_options
 
 
 @click.group()
@@ -22,7 +22,7 @@ def cryosparc() -> None:
 
 
 @cryosparc.command()
-@request_options
+@denoise_options
 @login_options
 @settings_options(DenoiseSettings)
 @verbose_option
@@ -58,7 +58,7 @@ def denoise(
     help="Minutes without new micrographs after which the job ends. Default: wait "
     "until the source has ended.",
 )
-@request_options
+@denoise_options
 @login_options
 @settings_options(DenoiseSettings)
 @verbose_option
@@ -83,6 +83,25 @@ def watch(
     pace = Pace(every=every, idle=idle)
     if run_watch_job(connect(login), request, settings, pace).reasons:
         context.exit(FAILED)
+
+
+@cryosparc.command()
+@job_options
+@login_options
+@settings_options(TrainSettings)
+@verbose_option
+def train(*, request: Request, login: Login, settings: TrainSettings) -> None:
+    """Train a model on the exposures of a CryoSPARC job, as an External job.
+
+    A packaged model goes on learning from the micrographs of SOURCE, without clean
+    images: best from accepted exposures with halves, which Patch Motion writes with
+    "Output denoiser training data". The model lies in the folder of the job; its event
+    log says whether that helped, and how to use it.
+    """
+    from cryosparc_jobs.client import connect  # noqa: PLC0415  as above
+    from cryosparc_jobs.train import run_train_job  # noqa: PLC0415
+
+    run_train_job(connect(login), request, settings)
 
 
 @cryosparc.command(context_settings={"ignore_unknown_options": True})

@@ -55,6 +55,13 @@ class Connection:
         """Whether the client is of version 5 or later."""
         return _major(self.client_version) >= 5
 
+    def slot(self, described: dict[str, Any]) -> dict[str, Any]:
+        """A slot with `name` and `dtype`, in the words of the client."""
+        key = "name" if self.is_v5 else "prefix"
+        return {key: described["name"]} | {
+            word: value for word, value in described.items() if word != "name"
+        }
+
     def version_doubt(self) -> str | None:
         """A sentence, if client and server are not of one minor version."""
         wanted = ".".join(self.server_version.lstrip("v").split(".")[:2])

@@ -56,6 +56,7 @@ class CsTable:
                 path=project / exposure.path,
                 pixel_size=exposure.pixel_size,
                 halves=() if exposure.halves is None else (project / exposure.halves,),
+                optics=exposure.optics,
             )
             for exposure in exposures
         ]

@@ -10,27 +10,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
-from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.settings import DenoiseSettings
+from cryosparc_jobs.card import Card, make_card
 from cryosparc_jobs.client import Connection
-from cryosparc_jobs.exposures import INPUT, INPUT_SLOTS, RAW, read_exposures
+from cryosparc_jobs.exposures import FOLDER, INPUT, RAW, read_exposures
 from cryosparc_jobs.external_job import ExternalJob
 from cryosparc_jobs.lifecycle import running
 from cryosparc_jobs.monitor import Record
 from cryosparc_jobs.outputs import Work, add_outputs, save_outputs
-from cryosparc_jobs.places import default_scratch, find_place
 from cryosparc_jobs.projects import Project
-from cryosparc_jobs.provenance import opening_lines, provenance
+from cryosparc_jobs.provenance import provenance
 from cryosparc_jobs.request import Request
-from cryosparc_jobs.source import Source
+from cryosparc_jobs.start import open_place
 from cryosparc_jobs.steps import check_settings, denoise_exposures, finish
 
-TITLE = "Denoise micrographs (cryoscore)"
-DESCRIPTION = (
-    "Pick on the output *micrographs* with **Pick on denoised micrographs** switched "
-    "on, and extract from the same output: extraction takes the raw micrographs."
+CARD = Card(
+    title="Denoise micrographs (cryoscore)",
+    description=(
+        "Pick on the output *micrographs* with **Pick on denoised micrographs** "
+        "switched on, and extract from the same output: extraction takes the raw "
+        "micrographs."
+    ),
 )
 
 
@@ -62,7 +62,7 @@ def run_denoise_job(
     facts, project, job = prepare_job(connection, request, settings)
     with running(job):
         work = begin(project, job, request, settings, facts=facts)
-        rows = job.load_input(INPUT)
+        rows = job.inputs.load(INPUT)
         denoise_exposures(work, read_exposures(rows, str(request.source)))
         save_outputs(work, rows)
         finish(work, facts)
@@ -91,33 +91,12 @@ def prepare_job(
         If something cannot be found or used.
     """
     check_settings(settings)
-    facts = provenance(connection, request.source, settings)
+    facts = provenance(connection, request.source, settings, model=settings.model)
     project = Project(connection, request.project)
-    project.check_source(request.source, RAW)
-    if request.job is None:
-        job = project.create_job(request.workspace, TITLE, DESCRIPTION)
-    else:
-        job = project.find_idle_job(request.job)
-    _connect(job, request.source)
-    facts["command"] = request.command(job.uid, settings)
-    click.echo(f"This is {request.project} {job.uid}.")
+    project.check_output(request.source, "exposure", RAW)
+    job = make_card(project, request, CARD)
+    facts["command"] = request.command("denoise", job.uid, settings)
     return facts, project, job
-
-
-def _connect(job: ExternalJob, source: Source) -> None:
-    """Connect the raw micrographs, unless they are; refuse a job with others."""
-    connected = job.connections(INPUT)
-    if connected is None:
-        job.add_input(INPUT, title="Micrographs", slots=INPUT_SLOTS)
-    if not connected:
-        job.connect(INPUT, source.job, source.output)
-    elif connected != [source]:
-        msg = (
-            f"{job.uid}:{INPUT} should be connected to {source}, but is to "
-            f"{', '.join(map(str, connected))}. Give that as the source, or leave out "
-            "--job to make a new job."
-        )
-        raise InputError(msg)
 
 
 def begin(
@@ -144,14 +123,7 @@ def begin(
     InputError
         If CryoSPARC refuses an output or a folder.
     """
-    for line in opening_lines(facts):
-        job.events.log(line)
-    if doubt := job.connection.version_doubt():
-        job.events.log(doubt, level="warning")
-        click.echo(f"Warning: {doubt}", err=True)
-    scratch = request.scratch or default_scratch(request.project, job.uid)
-    place = find_place(project.folder(), job, scratch)
-    job.events.log(f"Files go through {place.description}")
+    place = open_place(project, job, request, facts, below=FOLDER)
     work = Work(
         job=job,
         place=place,

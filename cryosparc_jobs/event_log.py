@@ -40,6 +40,11 @@ class EventLog:
         self._progress_at = 0.0
         self._is_lost = False
 
+    @property
+    def is_live(self) -> bool:
+        """Whether `progress` changes a line, and does not add one."""
+        return self._is_v5
+
     def log(self, text: str, *, level: str = "text") -> None:
         """Write a line into the event log.
 

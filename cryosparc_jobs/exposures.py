@@ -8,7 +8,7 @@ the raw one, so that CryoSPARC knows both as one exposure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,8 +16,10 @@ import numpy as np
 
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.mrc import read_header, read_micrograph
+from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.report.figures import GREY_PERCENTILES
 from cryoscore_plugin.report.thumbnails import thumbnail
+from cryosparc_jobs.microscope import optics_of
 
 RAW = "micrograph_blob"
 DENOISED = "micrograph_blob_denoised"
@@ -41,6 +43,7 @@ INPUT_SLOTS = (
     {"name": "mscope_params", "dtype": "mscope_params", "required": False},
     {"name": "ctf", "dtype": "ctf", "required": False},
     {"name": "background_blob", "dtype": "stat_blob", "required": False},
+    {"name": HALVES, "dtype": "micrograph_blob", "required": False},
 )
 
 _LONGEST_STEM = 180
@@ -63,6 +66,8 @@ class Exposure:
         Its place in the file; 0 unless the file is a stack.
     halves : PurePosixPath or None
         File that holds the images of its odd and even frames, relative to the project.
+    optics : Optics or None
+        How it was taken, where the dataset says all of it.
     """
 
     uid: int
@@ -70,13 +75,19 @@ class Exposure:
     pixel_size: float | None
     section: int = 0
     halves: PurePosixPath | None = None
+    optics: Optics | None = None
+
+    @property
+    def of_halves(self) -> Exposure | None:
+        """The file of its halves, as an exposure; None if it has none."""
+        return None if self.halves is None else replace(self, path=self.halves)
 
     @property
     def denoised_name(self) -> str:
-        """Name of the denoised file, as CryoSPARC's own files begin with the uid."""
+        """The denoised file in the folder of a job; its name begins with the uid."""
         number = f"{self.uid:021d}"
         stem = self.path.stem.removeprefix(f"{number}_")[:_LONGEST_STEM]
-        return f"{number}_{stem}_denoised.mrc"
+        return f"{FOLDER}/{number}_{stem}_denoised.mrc"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,9 +186,16 @@ def read_exposures(rows: Any, origin: str) -> list[Exposure]:  # noqa: ANN401  D
             pixel_size=float(size) or None,
             section=int(section),
             halves=_path(both) if len(both) else None,
+            optics=optics,
         )
-        for uid, path, size, section, both in zip(
-            uids, rows[f"{RAW}/path"], sizes, sections, halves, strict=True
+        for uid, path, size, section, both, optics in zip(
+            uids,
+            rows[f"{RAW}/path"],
+            sizes,
+            sections,
+            halves,
+            optics_of(rows),
+            strict=True,
         )
     ]
 

@@ -16,7 +16,7 @@ from cryoscore_plugin.errors import InputError
 from cryosparc_jobs.client import Connection, asking, patiently
 from cryosparc_jobs.event_log import EventLog
 from cryosparc_jobs.job_files import JobFiles
-from cryosparc_jobs.source import Source
+from cryosparc_jobs.job_inputs import JobInputs
 
 ACTIVE = ("running", "waiting")
 """The words for a job that may still save outputs."""
@@ -41,6 +41,8 @@ class ExternalJob:
         Numbers of the job and of its project.
     events : EventLog
         Where it tells what it does.
+    inputs : JobInputs
+        What goes in.
     files : JobFiles
         Files through the server.
     """
@@ -50,6 +52,7 @@ class ExternalJob:
         self.uid: str = handle.uid
         self.project_uid: str = handle.project_uid
         self.events = EventLog(handle, is_v5=connection.is_v5)
+        self.inputs = JobInputs(connection, handle)
         self.files = JobFiles(connection.cs, handle)
         self._handle = handle
 
@@ -128,80 +131,7 @@ class ExternalJob:
                 self.events.log(words, level="error")
                 patiently(lambda: self._handle.stop(error=True))
 
-    # What goes in and out
-
-    def add_input(
-        self, name: str, *, title: str, slots: Sequence[dict[str, Any]]
-    ) -> None:
-        """Add an input for exposures.
-
-        Parameters
-        ----------
-        name, title : str
-            Its name, and what is shown.
-        slots : Sequence[dict]
-            Each with `name`, `dtype` and `required`.
-
-        Raises
-        ------
-        InputError
-            If CryoSPARC refuses.
-        """
-        with asking(f"add the input {name} to {self.uid}"):
-            self._handle.add_input(
-                type="exposure",
-                name=name,
-                min=1,
-                max=1,
-                slots=[self._slot(slot) for slot in slots],
-                title=title,
-            )
-
-    def connect(self, name: str, source_job: str, source_output: str) -> None:
-        """Connect an input to an output of another job.
-
-        Parameters
-        ----------
-        name : str
-            Name of the input.
-        source_job, source_output : str
-            The other job, and its output.
-
-        Raises
-        ------
-        InputError
-            If CryoSPARC refuses.
-        """
-        advice = "Give an output with exposures, such as those of Patch CTF."
-        with asking(f"connect {source_job}:{source_output}", advice):
-            self._handle.connect(name, source_job, source_output)
-
-    def connections(self, name: str) -> list[Source] | None:
-        """What is connected to an input; None if there is no such input."""
-        if self.connection.is_v5:
-            made = self._handle.inputs.get(name)
-            found = None if made is None else made.connections
-            if found is None:
-                return None
-            return [Source(job=one.job_uid, output=one.output) for one in found]
-        for group in self._handle.doc["input_slot_groups"]:
-            if group["name"] == name:
-                return [
-                    Source(job=one["job_uid"], output=one["group_name"])
-                    for one in group["connections"]
-                ]
-        return None
-
-    def load_input(self, name: str) -> Any:  # noqa: ANN401  Dataset of an untyped client
-        """All slots of what is connected to an input, as the client's `Dataset`.
-
-        Raises
-        ------
-        InputError
-            If nothing is connected, or the server does not send it.
-        """
-        with asking(f"send what is connected to {self.uid}:{name}"):
-            return patiently(lambda: self._handle.load_input(name))
+    # What comes out
 
     def add_output(
         self,
@@ -233,7 +163,7 @@ class ExternalJob:
             self._handle.add_output(
                 type="exposure",
                 name=name,
-                slots=[self._slot(slot) for slot in slots],
+                slots=[self.connection.slot(slot) for slot in slots],
                 passthrough=passthrough,
                 title=title,
             )
@@ -254,10 +184,6 @@ class ExternalJob:
             return name in self._handle.refresh().outputs
         groups = self._handle.refresh().doc["output_result_groups"]
         return any(group["name"] == name for group in groups)
-
-    def _slot(self, slot: dict[str, Any]) -> dict[str, Any]:
-        key = "name" if self.connection.is_v5 else "prefix"
-        return {key: slot["name"], **{k: v for k, v in slot.items() if k != "name"}}
 
     def allocate(self, name: str, rows: Any) -> Any:  # noqa: ANN401  Datasets
         """Empty rows for an output, with the fields and types the server wants.

@@ -8,6 +8,7 @@ cleared in CryoSPARC keeps the status that it was given there.
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import threading
 import time
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 900.0
 """Longest time in s for which a server may not tell the status; the run then ends."""
+
+_KEPT = "What is finished is kept."
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -70,10 +73,14 @@ class KillWatch:
     ----------
     job : ExternalJob
         The job.
+    pause : float
+        Least time between two questions in s; in between, the last answer holds.
     """
 
-    def __init__(self, job: ExternalJob) -> None:
+    def __init__(self, job: ExternalJob, *, pause: float = 0.0) -> None:
         self._job = job
+        self._pause = pause
+        self._asked_at = -math.inf
         self._heard_at = time.monotonic()
 
     def stopped(self) -> bool:
@@ -84,6 +91,10 @@ class KillWatch:
         InputError
             If the server has not said for a long time.
         """
+        now = time.monotonic()
+        if now - self._asked_at < self._pause:
+            return False
+        self._asked_at = now
         try:
             status = self._job.status_once()
         except client_errors() as error:
@@ -92,8 +103,8 @@ class KillWatch:
             if silence > PATIENCE:
                 msg = (
                     f"CryoSPARC should tell the status of {self._job.uid}, but has not "
-                    f"for {silence / 60:.0f} min: {reason(error)}. Finished micrographs "
-                    f"are kept; go on with --job {self._job.uid} when it is back."
+                    f"for {silence / 60:.0f} min: {reason(error)}. What is "
+                    f"finished is kept; go on with --job {self._job.uid} when it is back."
                 )
                 raise InputError(msg) from error
             return False
@@ -106,7 +117,7 @@ def _refuse_stopped(job: ExternalJob) -> None:
     if (status := job.status()) not in ACTIVE:
         msg = (
             f"{job.uid} was running, but is {status} now, so it is left as it is. "
-            f"Finished micrographs are kept; go on with --job {job.uid}."
+            f"What is finished is kept; go on with --job {job.uid}."
         )
         raise JobAbortedError(msg)
 
@@ -131,9 +142,9 @@ def _in_words(error: BaseException) -> str:
         case CryoScoreError():
             return str(error)
         case TerminatedError():
-            return "Stopped by a signal. Finished micrographs are kept."
+            return f"Stopped by a signal. {_KEPT}"
         case KeyboardInterrupt():
-            return "Stopped by Ctrl-C. Finished micrographs are kept."
+            return f"Stopped by Ctrl-C. {_KEPT}"
         case _:
             return "".join(traceback.format_exception(error))
 

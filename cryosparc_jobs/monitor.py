@@ -16,7 +16,7 @@ import click
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.cli.progress import ShellMonitor
 from cryoscore_plugin.errors import MicrographError
-from cryosparc_jobs.exposures import FOLDER, DenoisedFile, Exposure
+from cryosparc_jobs.exposures import DenoisedFile, Exposure
 from cryosparc_jobs.external_job import ExternalJob
 from cryosparc_jobs.lifecycle import KillWatch
 from cryosparc_jobs.places import Place
@@ -123,7 +123,7 @@ class EventLogMonitor:
 
     def _deliver(self, exposure: Exposure, result: MicrographResult) -> None:
         file = result.task.output
-        path = f"{self._job.uid}/{FOLDER}/{file.name}"
+        path = f"{self._job.uid}/{exposure.denoised_name}"
         try:
             self._place.deliver(file)
             described = DenoisedFile.of(file, path)

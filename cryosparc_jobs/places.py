@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 from cryoscore_plugin.errors import InputError, MicrographError
 from cryoscore_plugin.files import replacing
 from cryosparc_jobs.client import client_errors, patiently, reason
-from cryosparc_jobs.exposures import FOLDER, Exposure
+from cryosparc_jobs.exposures import Exposure
 from cryosparc_jobs.external_job import ExternalJob
 
 _LONG_AGO = 1_000_000_000
@@ -40,20 +40,20 @@ class Place(Protocol):
         """See that this file is there; raises `MicrographError` if it cannot be."""
         ...
 
-    def denoised(self, exposure: Exposure) -> Path:
-        """Where to write the denoised one."""
+    def own(self, name: str) -> Path:
+        """Where a file in the folder of the job is, or is to be written first."""
         ...
 
     def deliver(self, file: Path) -> None:
-        """See that CryoSPARC has a file; raises `MicrographError` if it cannot."""
+        """See that CryoSPARC has such a file; raises `MicrographError` if it cannot."""
         ...
 
     def write(self, name: str, data: bytes) -> None:
         """Write a small file into the folder of the job."""
         ...
 
-    def clean(self) -> None:
-        """Remove what is not needed any more."""
+    def clean(self, *, keep: str = "") -> None:
+        """Remove what is not needed any more; a file of this name stays."""
         ...
 
 
@@ -98,9 +98,9 @@ class ProjectFolder:
             )
             raise MicrographError(msg) from error
 
-    def denoised(self, exposure: Exposure) -> Path:
+    def own(self, name: str) -> Path:
         """A file in the folder of the job."""
-        return self._folder / FOLDER / exposure.denoised_name
+        return self._folder / name
 
     def deliver(self, file: Path) -> None:
         """Give a file to the group that the project belongs to."""
@@ -124,9 +124,9 @@ class ProjectFolder:
             msg = f"{path} cannot be written: {error.strerror}. Make room on its disk."
             raise InputError(msg) from error
 
-    def clean(self) -> None:
+    def clean(self, *, keep: str = "") -> None:
         """Remove what was fetched from the server."""
-        self._through_server.clean()
+        self._through_server.clean(keep=keep)
 
 
 class ThroughServer:
@@ -146,9 +146,10 @@ class ThroughServer:
         self._scratch = scratch
 
     def raw(self, exposure: Exposure) -> Path:
-        """A file in our own folder."""
-        name = f"{exposure.uid:021d}_{exposure.path.name}"
-        return self._scratch / "raw" / name
+        """A file in our own folder, with the folders of the project."""
+        # A path of the server must not lead out of it.
+        parts = [one for one in exposure.path.parts if one not in {"/", ".."}]
+        return self._scratch.joinpath("raw", *parts)
 
     def fetch(self, exposure: Exposure) -> None:
         """Ask the server for the micrograph, unless an earlier run did."""
@@ -170,9 +171,9 @@ class ThroughServer:
             )
             raise MicrographError(msg) from error
 
-    def denoised(self, exposure: Exposure) -> Path:
+    def own(self, name: str) -> Path:
         """A file in our own folder, until it is uploaded."""
-        return self._scratch / FOLDER / exposure.denoised_name
+        return self._scratch / name
 
     def deliver(self, file: Path) -> None:
         """Upload a file, unless an earlier run did."""
@@ -181,7 +182,8 @@ class ThroughServer:
         if done.exists() and done.read_text(encoding="ascii") == state:
             return
         try:
-            self._job.files.upload(f"{FOLDER}/{file.name}", file.read_bytes())
+            name = file.relative_to(self._scratch).as_posix()
+            self._job.files.upload(name, file.read_bytes())
         except InputError as error:
             raise MicrographError(str(error)) from error
         done.write_text(state, encoding="ascii")
@@ -190,13 +192,22 @@ class ThroughServer:
         """Upload a small file."""
         self._job.files.upload(name, data)
 
-    def clean(self) -> None:
-        """Remove our folder."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+    def clean(self, *, keep: str = "") -> None:
+        """Remove our folder, or all in it but a file that is of use here."""
+        if not (self._scratch / keep).is_file():
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            return
+        for one in self._scratch.iterdir():
+            if one.is_dir():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one.name != keep:
+                one.unlink()
 
 
-def find_place(project: Path, job: ExternalJob, scratch: Path) -> Place:
-    """Find out how files get to the job, and make the folder of the outputs.
+def find_place(
+    project: Path, job: ExternalJob, scratch: Path, *, below: str = ""
+) -> Place:
+    """Find out how files get to the job, and make a folder for its outputs.
 
     Parameters
     ----------
@@ -206,14 +217,17 @@ def find_place(project: Path, job: ExternalJob, scratch: Path) -> Place:
         The job.
     scratch : Path
         Folder for files that go through the server.
+    below : str
+        Name of the folder to make in that of the job, unless outputs lie there.
 
     Raises
     ------
     InputError
         If the server cannot make a folder.
     """
-    job.files.mkdir(FOLDER)
-    if _is_seen(project / job.uid, job):
+    if below:
+        job.files.mkdir(below)
+    if _is_seen(project / job.uid / below, job, below):
         return ProjectFolder(project, job, scratch)
     return ThroughServer(job, scratch)
 
@@ -252,12 +266,12 @@ def give_to_group(file: Path, like: Path) -> None:
     file.chmod(stat.S_IMODE(state.st_mode) & 0o666)
 
 
-def _is_seen(folder: Path, job: ExternalJob) -> bool:
+def _is_seen(folder: Path, job: ExternalJob, below: str) -> bool:
     """Whether a folder that the server makes appears here, and can be written in."""
-    if not (folder / FOLDER).is_dir() or not os.access(folder / FOLDER, os.W_OK):
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         return False
-    name = f"{FOLDER}/.seen-{secrets.token_hex(8)}"
-    job.files.mkdir(name)
+    name = f".seen-{secrets.token_hex(8)}"
+    job.files.mkdir(f"{below}/{name}" if below else name)
     if not (folder / name).is_dir():
         return False
     with suppress(OSError):

@@ -10,6 +10,14 @@ from cryosparc_jobs.client import Connection, asking, patiently
 from cryosparc_jobs.external_job import ACTIVE, ExternalJob
 from cryosparc_jobs.source import Source
 
+_KINDS = {"exposure": "exposures", "volume": "a volume"}
+"""What is wanted, in our words."""
+
+_ADVICE = {
+    "exposure": "Give the exposures of Patch Motion, Patch CTF or Curate.",
+    "volume": "Give the volume of a reconstruction, a refinement or an import.",
+}
+
 
 class Project:
     """One project of a server.
@@ -117,20 +125,22 @@ class Project:
             raise InputError(msg)
         return job
 
-    def check_source(self, source: Source, slot: str) -> None:
-        """See that an output exists, and has micrographs.
+    def check_output(self, source: Source, kind: str, slot: str) -> None:
+        """See that an output exists, and is what is wanted.
 
         Parameters
         ----------
         source : Source
             The output.
+        kind : {"exposure", "volume"}
+            What it should hold.
         slot : str
             The slot that it must have.
 
         Raises
         ------
         InputError
-            If it is not there, or lacks the slot.
+            If it is not there, holds something else, or lacks the slot.
         """
         with asking(f"find the job {self.uid} {source.job}", "Check its number."):
             handle = self._handle.find_job(source.job)
@@ -141,12 +151,11 @@ class Project:
                 f"{', '.join(outputs) or 'none'}. Give one of these."
             )
             raise InputError(msg)
-        kind, slots = outputs[source.output]
-        if kind != "exposure" or slot not in slots:
+        found, slots = outputs[source.output]
+        if found != kind or slot not in slots:
             msg = (
-                f"{source.job}:{source.output} should be exposures with {slot}, but "
-                f"holds {kind} with {', '.join(slots) or 'nothing'}. Give the exposures "
-                "of Patch Motion, Patch CTF or Curate."
+                f"{source} should be {_KINDS[kind]} with {slot}, but holds {found} "
+                f"with {', '.join(slots) or 'nothing'}. {_ADVICE[kind]}"
             )
             raise InputError(msg)
 

@@ -6,11 +6,13 @@ import json
 import platform
 from typing import Any
 
+from pydantic import BaseModel
+
 from cryoscore_plugin import __version__
 from cryoscore_plugin.checkpoint import ModelCard, load_checkpoint
 from cryoscore_plugin.pretrained import find_checkpoint
-from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.client import Connection
+from cryosparc_jobs.request import changed_settings
 from cryosparc_jobs.source import Source
 
 FILE = "provenance.json"
@@ -18,7 +20,7 @@ FILE = "provenance.json"
 
 
 def provenance(
-    connection: Connection, source: Source, settings: DenoiseSettings
+    connection: Connection, source: Source, settings: BaseModel, *, model: str
 ) -> dict[str, Any]:
     """Versions, settings and model of a job; no account, no address, no secret.
 
@@ -28,15 +30,17 @@ def provenance(
         The server.
     source : Source
         Where the raw micrographs are from.
-    settings : DenoiseSettings
-        How they are denoised.
+    settings : BaseModel
+        What is to be done with them.
+    model : str
+        The model that it begins with.
 
     Raises
     ------
     ConfigError, CheckpointError
         If there is no such model, or it cannot be read.
     """
-    checkpoint = load_checkpoint(find_checkpoint(settings.model))
+    checkpoint = load_checkpoint(find_checkpoint(model))
     return {
         "cryoscore": __version__,
         "python": platform.python_version(),
@@ -44,6 +48,7 @@ def provenance(
         "cryosparc-tools": connection.client_version,
         "source": str(source),
         "settings": settings.model_dump(mode="json"),
+        "changed settings": changed_settings(settings),
         "model": {
             "sha256": checkpoint.sha256,
             "card": checkpoint.card.model_dump(mode="json"),
@@ -71,13 +76,8 @@ def opening_lines(facts: dict[str, Any]) -> list[str]:
         What `provenance` gave.
     """
     card = ModelCard.model_validate(facts["model"]["card"])
-    defaults = DenoiseSettings().model_dump(mode="json")
-    changed = {
-        name: value
-        for name, value in facts["settings"].items()
-        if value != defaults[name]
-    }
-    given = ", ".join(f"{name}={value}" for name, value in changed.items())
+    changed = facts["changed settings"].items()
+    given = ", ".join(f"{name}={value}" for name, value in changed)
     return [
         (
             f"cryoscore {facts['cryoscore']}, cryosparc-tools {facts['cryosparc-tools']}, "

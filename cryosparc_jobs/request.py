@@ -1,4 +1,4 @@
-"""What a user asks a job to do: arguments and options of `denoise` and `watch`."""
+"""What a user asks a job to do: arguments and options that are no settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+from pydantic import BaseModel
 
 from cryoscore_plugin.cli.options import Callback, with_options
-from cryoscore_plugin.settings import DenoiseSettings
 from cryosparc_jobs.source import Source
 
 
@@ -27,64 +27,101 @@ class Request:
         The raw micrographs.
     job : str or None
         An External job to go on with; None makes a new one.
-    picking_output : bool
-        Whether to write the second output, for pickers only.
     scratch : Path or None
         Folder for files that go through the server; None takes one in the cache.
+    picking_output : bool
+        Whether to write the second output, for pickers only.
+    reference_volume : Source or None
+        A volume that guides.
     """
 
     project: str
     workspace: str
     source: Source
     job: str | None = None
-    picking_output: bool = False
     scratch: Path | None = None
+    picking_output: bool = False
+    reference_volume: Source | None = None
 
-    def command(self, job: str, settings: DenoiseSettings) -> str:
+    def command(self, verb: str, job: str, settings: BaseModel) -> str:
         """The command that goes on with a job; without account and address.
 
         Parameters
         ----------
+        verb : str
+            The command of `cryoscore cryosparc`.
         job : str
             The job, such as `J51`.
-        settings : DenoiseSettings
-            How to denoise.
+        settings : BaseModel
+            How to do it.
         """
-        words = ["cryoscore", "cryosparc", "denoise", self.project, self.workspace]
+        words = ["cryoscore", "cryosparc", verb, self.project, self.workspace]
         words += [str(self.source), "--job", job]
         if self.picking_output:
             words.append("--picking-output")
-        defaults = DenoiseSettings().model_dump(mode="json")
-        for name, value in settings.model_dump(mode="json").items():
-            if value != defaults[name]:
-                words.append(f"--{name.replace('_', '-')}")
-                words += [] if value is True else [str(value)]
+        if self.reference_volume is not None:
+            words += ["--reference-volume", str(self.reference_volume)]
+        for name, value in changed_settings(settings).items():
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [str(value)]
         return shlex.join(words)
 
 
-def request_options(callback: Callback) -> Callback:
-    """Add the arguments and options that say what to do; pass on one `request`.
+def changed_settings(settings: BaseModel) -> dict[str, object]:
+    """Settings that are not the default, as JSON has them.
+
+    Parameters
+    ----------
+    settings : BaseModel
+        All of them, each with a default.
+    """
+    defaults = type(settings)().model_dump(mode="json")
+    return {
+        name: value
+        for name, value in settings.model_dump(mode="json").items()
+        if value != defaults[name]
+    }
+
+
+def job_options(callback: Callback) -> Callback:
+    """Add what each job needs to be told; pass on one `request`.
 
     Parameters
     ----------
     callback : Callback
         Click callback that takes `request`, keyword-only. The command raises
-        `ConfigError` if the source is not written as JOB:OUTPUT.
+        `ConfigError` if an output is not written as JOB:OUTPUT.
     """
+    return with_options(_with_request(callback), _OPTIONS)
 
+
+def denoise_options(callback: Callback) -> Callback:
+    """Add what a denoise job needs to be told; pass on one `request`.
+
+    Parameters
+    ----------
+    callback : Callback
+        As for `job_options`.
+    """
+    return with_options(_with_request(callback), (*_OPTIONS, *_DENOISE_OPTIONS))
+
+
+def _with_request(callback: Callback) -> Callback:
     @functools.wraps(callback)
     def with_request(*args: object, **values: Any) -> object:  # noqa: ANN401  as click has it
+        volume = values.pop("reference_volume", None)
         request = Request(
             project=values.pop("project"),
             workspace=values.pop("workspace"),
             source=Source.parsed(values.pop("source")),
             job=values.pop("job"),
-            picking_output=values.pop("picking_output"),
             scratch=values.pop("scratch"),
+            picking_output=values.pop("picking_output", False),
+            reference_volume=None if volume is None else Source.parsed(volume),
         )
         return callback(*args, request=request, **values)
 
-    return with_options(cast("Callback", with_request), _OPTIONS)
+    return cast("Callback", with_request)
 
 
 _OPTIONS = (
@@ -97,14 +134,17 @@ _OPTIONS = (
         help="Go on with this External job: one that was stopped, or an empty one.",
     ),
     click.option(
-        "--picking-output",
-        is_flag=True,
-        help="Write a second output, for pickers that do not know denoised micrographs.",
-    ),
-    click.option(
         "--scratch",
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for files that go through the server, where the project directory "
         "is not seen. Default: in ~/.cache.",
+    ),
+)
+
+_DENOISE_OPTIONS = (
+    click.option(
+        "--picking-output",
+        is_flag=True,
+        help="Write a second output, for pickers that do not know denoised micrographs.",
     ),
 )

@@ -80,7 +80,7 @@ def denoise_exposures(
     CryoScoreError
         If what concerns all micrographs cannot be used, or the job was killed.
     """
-    by_output = {work.place.denoised(exposure): exposure for exposure in exposures}
+    by_output = {work.place.own(one.denoised_name): one for one in exposures}
     if not by_output:
         return  # The engine would be loaded for nothing.
     tasks = [
@@ -88,6 +88,7 @@ def denoise_exposures(
             source=work.place.raw(exposure),
             output=output,
             pixel_size=exposure.pixel_size,
+            optics=exposure.optics,
         )
         for output, exposure in by_output.items()
     ]

@@ -16,7 +16,7 @@ from cryosparc_jobs.client import Connection, connect
 from cryosparc_jobs.denoise import prepare_job
 from cryosparc_jobs.login import Login
 from cryosparc_jobs.order import Order
-from cryosparc_jobs.request import Request, request_options
+from cryosparc_jobs.request import Request, denoise_options
 from cryosparc_jobs.submit import (
     Place,
     Resources,
@@ -76,7 +76,7 @@ def _understood(words: Sequence[str]) -> tuple[Request, DenoiseSettings]:
     found: list[tuple[Request, DenoiseSettings]] = []
 
     @click.command(add_help_option=False)
-    @request_options
+    @denoise_options
     @settings_options(DenoiseSettings)
     def denoise(*, request: Request, settings: DenoiseSettings) -> None:
         found.append((request, settings))

@@ -111,7 +111,7 @@ def _follow(work: Work, project: Project, request: Request, pace: Pace) -> None:
 def _rows(job: ExternalJob, *, growing: bool) -> Any:  # noqa: ANN401  Dataset, or None
     """What is connected; None while the source has nothing yet."""
     try:
-        return job.load_input(INPUT)
+        return job.inputs.load(INPUT)
     except InputError:
         if growing:
             return None

@@ -13,7 +13,7 @@ from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.report.training_curve import write_curve_picture
 from cryoscore_plugin.settings import TrainSettings
 from cryoscore_plugin.training.from_micrographs import OwnModel, train_on_micrographs
-from cryoscore_plugin.training.monitor import Progress
+from cryoscore_plugin.training.monitor import Progress, TrainingMonitor
 from cryoscore_plugin.training.processes import is_first
 from cryoscore_plugin.training.run_state import CURVE
 from cryoscore_plugin.training.sources import TrainingSource
@@ -29,12 +29,18 @@ class TrainingProgress:
     ----------
     abort_requested : Callable[[], bool]
         Whether to stop. A shell user stops a run with Ctrl-C.
+
+    Attributes
+    ----------
+    line : str
+        Where the run is.
     """
 
     def __init__(self, abort_requested: Callable[[], bool] = lambda: False) -> None:
         self._abort_requested = abort_requested
         self._live = sys.stdout.isatty()
         self._risk = ""
+        self.line = ""
 
     def on_message(self, text: str) -> None:
         """Write a sentence."""
@@ -48,16 +54,16 @@ class TrainingProgress:
                 f"({progress.start_risk:.4f} at the start)"
             )
         left = (progress.steps - progress.step) * progress.seconds_per_step
-        line = (
+        self.line = (
             f"step {progress.step} of {progress.steps}: loss {progress.loss:.4f}"
             f"{self._risk}, {progress.seconds_per_step:.2f} s a step, "
             f"{duration(left)} left"
         )
         if self._live:
             # Blanks cover what a longer line has left.
-            click.echo(f"\r{line:<110}", nl=progress.step == progress.steps)
+            click.echo(f"\r{self.line:<110}", nl=progress.step == progress.steps)
         elif progress.risk is not None:
-            click.echo(line)
+            click.echo(self.line)
 
     def abort_requested(self) -> bool:
         """Whether to stop."""
@@ -69,7 +75,7 @@ def train_and_tell(
     settings: TrainSettings,
     *,
     output: Path,
-    monitor: TrainingProgress,
+    monitor: TrainingMonitor,
 ) -> OwnModel:
     """Train, draw the curve, and say whether to use the new model.
 
@@ -81,8 +87,8 @@ def train_and_tell(
         How.
     output : Path
         Folder of the run.
-    monitor : TrainingProgress
-        Writes how it goes.
+    monitor : TrainingMonitor
+        Is told how it goes.
 
     Raises
     ------
@@ -96,7 +102,6 @@ def train_and_tell(
             draw_curve(output, output / PICTURE, start=settings.start)
     click.echo(f"Wrote {model.checkpoint}.")
     click.echo(model.verdict)
-    click.echo(f"Use it with: cryoscore denoise --model {model.checkpoint}")
     return model
 
 

@@ -103,7 +103,10 @@ def _train_on_own(
     )
 
     with _together():
-        train_and_tell(sources, settings, output=output, monitor=TrainingProgress())
+        model = train_and_tell(
+            sources, settings, output=output, monitor=TrainingProgress()
+        )
+        click.echo(f"Use it with: cryoscore denoise --model {model.checkpoint}")
 
 
 def _train_from_recipe(recipe: Path, models: Path, output: Path) -> None:

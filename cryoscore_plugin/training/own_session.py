@@ -46,17 +46,34 @@ def choose_sources(
     monitor : TrainingMonitor
         Is told what was chosen.
     """
-    halved = [source for source in sources if source.halves]
-    used = list(sources) if len(halved) < 2 else halved
-    if halved and len(used) < len(sources):
+    chosen = selected_sources(sources, settings.micrographs)
+    halved = sum(bool(source.halves) for source in sources)
+    with_halves = halved >= 2
+    if with_halves and halved < len(sources):
         monitor.on_message(
-            f"{len(sources) - len(used)} of {len(sources)} micrographs are left out, "
+            f"{len(sources) - halved} of {len(sources)} micrographs are left out, "
             "because they have no halves as the others have."
         )
-    how = "odd and even frames" if used == halved else "single images, without halves"
-    chosen = [used[place] for place in spread(len(used), settings.micrographs)]
+    how = "odd and even frames" if with_halves else "single images, without halves"
     monitor.on_message(f"Learning from {len(chosen)} micrographs: {how}.")
     return chosen
+
+
+def selected_sources(
+    sources: Sequence[TrainingSource], count: int
+) -> list[TrainingSource]:
+    """Micrographs with halves, or all if less than two have them; spread evenly.
+
+    Parameters
+    ----------
+    sources : Sequence[TrainingSource]
+        All that were given.
+    count : int
+        How many to take at most.
+    """
+    halved = [source for source in sources if source.halves]
+    used = sources if len(halved) < 2 else halved
+    return [used[place] for place in spread(len(used), count)]
 
 
 def own_data(

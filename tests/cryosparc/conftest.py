@@ -36,6 +36,8 @@ sys.modules["cryosparc_test_server"] = _package
 from cryosparc_test_server import site as _site
 
 SHAPE = (80, 96)
+ONE_CORE = ("--device", "cpu", "--threads", "1")
+"""Several threads only get into each other's way on images that small."""
 COUNT = 3
 
 
@@ -47,9 +49,10 @@ def uids(count):
     return list(range(1001, 1001 + count))
 
 
-def write_raw(path, seed, pixel_size=3.0):
+def write_raw(path, seed, pixel_size=3.0, images=()):
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).normal(10, 2, SHAPE).astype(np.float32)
+    shape = (*images, *SHAPE)
+    pixels = np.random.default_rng(seed).normal(10, 2, shape).astype(np.float32)
     with mrcfile.new(path, overwrite=True) as file:
         file.set_data(pixels)
         file.voxel_size = pixel_size
@@ -71,7 +74,13 @@ def exposure_rows(count):
     rows["micrograph_blob/is_background_subtracted"] = [1] * count
     rows["micrograph_blob/import_sig"] = [7 + i for i in range(count)]
     rows["mscope_params/accel_kv"] = [300.0] * count
+    rows["mscope_params/cs_mm"] = [2.7] * count
+    rows["ctf/accel_kv"] = [300.0] * count
+    rows["ctf/cs_mm"] = [2.7] * count
+    rows["ctf/amp_contrast"] = [0.1] * count
     rows["ctf/df1_A"] = [10000.0 + i for i in range(count)]
+    rows["ctf/df2_A"] = [9000.0] * count
+    rows["ctf/df_angle_rad"] = [np.pi / 6] * count
     return rows
 
 
@@ -172,10 +181,61 @@ def denoise(shell, tiny_checkpoint):
     """`cryoscore cryosparc denoise` of J1:exposures with a tiny model."""
 
     def run(*words, source="J1:exposures"):
-        fixed = ("P1", "W1", source, "--model", tiny_checkpoint, "--device", "cpu")
+        fixed = ("P1", "W1", source, "--model", tiny_checkpoint, *ONE_CORE)
         return shell("denoise", *fixed, *words)
 
     return run
+
+
+@pytest.fixture
+def train(shell, tiny_checkpoint):
+    """`cryoscore cryosparc train` on J1:exposures, three steps from a tiny model."""
+
+    def run(*words):
+        return shell("train", *train_words(tiny_checkpoint), *words)
+
+    return run
+
+
+def train_words(checkpoint):
+    source = ("P1", "W1", "J1:exposures", "--start", str(checkpoint))
+    # The number of threads changes the order of sums, and so the last digit.
+    return (*source, "--steps", "3", *ONE_CORE)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_checkpoint):
+    """A train job J2 with halves that was run, its site, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        sites(folder, monkeypatch) as make,
+    ):
+        site = make()
+        _add_halves(site)
+        site.hooks["jobs.mark_running"] = lambda: (folder / "project/J2").chmod(0o2770)
+        with redirect_stdout(io.StringIO()) as out:
+            code = main(["cryosparc", "train", *train_words(tiny_checkpoint)])
+        job = site.jobs["J2"]
+        yield types.SimpleNamespace(site=site, job=job, code=code, out=out.getvalue())
+
+
+@pytest.fixture
+def add_halves():
+    """Give the exposures of J1 halves, as Patch Motion writes them for training."""
+    return _add_halves
+
+
+def _add_halves(site, count=COUNT, images=(2,)):
+    made = site.jobs["J1"].outputs["exposures"]
+    slot = "micrograph_blob_non_dw_AB"
+    fields = [(f"{slot}/{name}", kind) for name, kind in _site.BLOB]
+    made.data = made.data.add_fields(fields)
+    names = [name.replace(".mrc", "_AB.mrc") for name in micrograph_names(count)]
+    made.data[f"{slot}/path"] = names
+    made.slots.append(_site.Slot(slot, "micrograph_blob"))
+    for seed, name in enumerate(names):
+        write_raw(site.folder / name, 100 + seed, images=images)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_signal_fails_the_job_and_keeps_what_is_finished(site, denoise, number, 
     job = site.jobs["J2"]
     assert answer.code == code
     assert job.history == ["building", "running", "failed"]
-    assert any("Finished micrographs are kept" in e["text"] for e in job.events)
+    assert any("What is finished is kept" in e["text"] for e in job.events)
     assert not leftovers(site)
     assert signal.getsignal(signal.SIGTERM) is before
 

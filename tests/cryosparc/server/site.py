@@ -36,7 +36,16 @@ DTYPES = {
         ("total_dose_e_per_A2", "f4"),
         ("exp_group_id", "u4"),
     ],
-    "ctf": [("accel_kv", "f4"), ("df1_A", "f4"), ("df2_A", "f4"), ("type", "O")],
+    "ctf": [
+        ("accel_kv", "f4"),
+        ("cs_mm", "f4"),
+        ("amp_contrast", "f4"),
+        ("df1_A", "f4"),
+        ("df2_A", "f4"),
+        ("df_angle_rad", "f4"),
+        ("phase_shift_rad", "f4"),
+        ("type", "O"),
+    ],
     "stat_blob": [("path", "O"), ("shape", "2u4"), ("psize_A", "f4")],
 }
 ACTIVE = ("running", "waiting")
