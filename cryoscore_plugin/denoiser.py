@@ -1,7 +1,7 @@
 """One micrograph in, one micrograph out.
 
-`preparation` makes of it what the network looks at, `inference.posterior_mean` runs
-the network over it, and what was prepared is undone: the result is on the input's
+`preparation` makes of it what the network looks at, `inference` runs the network over
+it, and what was prepared is undone: the result is on the input's
 grid and in its grey scale, and holds nothing beyond the working Nyquist frequency.
 
 Here numpy arrays become tensors on a device, and tensors become arrays again.
@@ -14,7 +14,7 @@ depends on the size of the tiles.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ from cryoscore_plugin.devices import (
     use_threads,
 )
 from cryoscore_plugin.errors import CheckpointError, MicrographError
-from cryoscore_plugin.inference.posterior_mean import TileDenoiser, posterior_mean
+from cryoscore_plugin.inference.inference import Inference, infer
+from cryoscore_plugin.inference.posterior_mean import TileDenoiser
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.noise_level import NOISE_BAND
@@ -81,11 +82,15 @@ class Restoration:
         changed relative to the unguided result.
     warnings : tuple[str, ...]
         What the user should know although nothing failed, a sentence each.
+    uncertainty : Micrograph or None
+        Standard deviation of each pixel of the denoised image, in grey values of the
+        input, if it is wanted; 0 in a dead border.
     """
 
     micrograph: Micrograph
     quality: dict[str, float]
     warnings: tuple[str, ...] = ()
+    uncertainty: Micrograph | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,6 +113,8 @@ class Denoiser:
         Whether results stay at the working pixel size.
     target : Target or None
         The known particle that guides the results, if any.
+    inference : Inference
+        What is inferred with the network.
     """
 
     network: TileDenoiser
@@ -117,6 +124,7 @@ class Denoiser:
     local_mean: float | None = None
     write_binned: bool = False
     target: Target | None = None
+    inference: Inference = field(default_factory=Inference)
 
     @property
     def description(self) -> str:
@@ -164,7 +172,14 @@ class Denoiser:
             working_pixel_size=self.working_pixel_size,
             local_mean=self.local_mean,
         )
-        clean = posterior_mean(self.network, prepared.noisy.pixels, self.engine)
+        found = infer(
+            self.network,
+            prepared.noisy.pixels,
+            self.engine,
+            self.inference,
+            name=micrograph.source.stem if micrograph.source else "",
+        )
+        clean = found.clean
         change = {}
         if self.target is not None:
             unguided = clean
@@ -173,10 +188,17 @@ class Denoiser:
         quality = _quality(prepared, clean) | change
         finish = on_working_grid if self.write_binned else on_input_grid
         result = finish(prepared, clean, image)
+        uncertainty = None
+        if found.deviation is not None:
+            # Of a difference of grey values; what is no image is known, and has none.
+            scale, border = prepared.without_offset(), torch.zeros_like(image)
+            spread = finish(scale, found.deviation, border)
+            uncertainty = _placed(spread.clamp_min_(0).cpu().numpy(), micrograph)
         return Restoration(
             micrograph=_placed(result.cpu().numpy(), micrograph),
             quality=quality,
             warnings=self._warnings(micrograph.pixel_size, prepared, quality),
+            uncertainty=uncertainty,
         )
 
     def _warnings(
@@ -250,6 +272,10 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
             local_mean=card.local_mean,
             write_binned=settings.write_binned,
             target=target,
+            inference=Inference(
+                probes=settings.probes if settings.uncertainty else 0,
+                seed=settings.seed,
+            ),
         )
         for device in devices
     ]

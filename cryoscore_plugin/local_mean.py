@@ -22,6 +22,32 @@ Images = Float32[Tensor, "*batch h w"]
 """One image or many, the row first."""
 
 
+def local_mean(images: Images, *, sigma: float, wraps: bool = False) -> Images:
+    """Gaussian mean around each pixel.
+
+    Parameters
+    ----------
+    images : Images
+        One image or many of a size.
+    sigma : float
+        Standard deviation of the Gaussian in px.
+    wraps : bool
+        Whether an image goes on at its opposite edge.
+
+    Returns
+    -------
+    mean : Images
+        As large as `images`.
+    """
+    # A mean along each axis is a product with a matrix whose rows add up to one: exact,
+    # and quicker than a convolution with a kernel this wide.
+    rows, columns = (
+        _mean_matrix(size, sigma=sigma, wraps=wraps).to(images)
+        for size in images.shape[-2:]
+    )
+    return rows @ images @ columns.T
+
+
 def without_local_mean(images: Images, *, sigma: float, wraps: bool = False) -> Images:
     """Subtract the Gaussian mean around each pixel.
 
@@ -41,13 +67,7 @@ def without_local_mean(images: Images, *, sigma: float, wraps: bool = False) -> 
     flat : Images
         `images - mean`, as large as `images`.
     """
-    # A mean along each axis is a product with a matrix whose rows add up to one: exact,
-    # and quicker than a convolution with a kernel this wide.
-    rows, columns = (
-        _mean_matrix(size, sigma=sigma, wraps=wraps).to(images)
-        for size in images.shape[-2:]
-    )
-    return images - rows @ images @ columns.T
+    return images - local_mean(images, sigma=sigma, wraps=wraps)
 
 
 def _mean_matrix(

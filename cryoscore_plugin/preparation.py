@@ -66,6 +66,10 @@ class Prepared:
         """
         return image.mul_(self.spread).add_(self.offset)
 
+    def without_offset(self) -> Prepared:
+        """The same for differences of grey values, which have a scale alone."""
+        return replace(self, offset=0.0, noisy=replace(self.noisy, offset=0.0))
+
 
 def prepare(
     image: ImageTensor,

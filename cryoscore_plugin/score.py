@@ -38,6 +38,9 @@ from cryoscore_plugin.tensors import HalfPlaneMap, ImageTensor
 ImageDenoiser = Callable[[ImageTensor], ImageTensor]
 """Gives the posterior mean of a noisy image; differentiable."""
 
+ImageOperator = Callable[[ImageTensor], ImageTensor]
+"""A matrix, as what it makes of an image."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecorruptedPair:
@@ -151,9 +154,8 @@ def posterior_covariance_product(
 
 
 def posterior_variance(
-    denoise: ImageDenoiser,
-    noisy: ImageTensor,
-    noise_power: HalfPlaneMap,
+    covariance_product: ImageOperator,
+    shape: tuple[int, int],
     *,
     probes: int,
     generator: torch.Generator,
@@ -162,18 +164,16 @@ def posterior_variance(
 
     Parameters
     ----------
-    denoise : ImageDenoiser
-        The denoiser D.
-    noisy : ImageTensor
-        The noisy image.
-    noise_power : HalfPlaneMap
-        Noise power of each coefficient.
+    covariance_product : ImageOperator
+        Multiplies an image by the posterior covariance.
+    shape : tuple[int, int]
+        `(h, w)` of the image, in px.
     probes : int
         Images of random signs that are multiplied by the covariance. The error
         falls with the square root of their number; it comes from covariances
         between pixels.
     generator : torch.Generator
-        Draws the signs, on the device of the image.
+        Draws the signs, on the CPU, so that they are the same on every device.
 
     Raises
     ------
@@ -187,15 +187,11 @@ def posterior_variance(
     if probes < 1:
         msg = f"probes should be at least 1, but is {probes}. Try 16."
         raise ConfigError(msg)
-    total = torch.zeros_like(noisy)
+    total = torch.zeros(())
     for _ in range(probes):
-        coin = torch.randint(
-            0, 2, noisy.shape, generator=generator, device=noisy.device
-        )
-        signs = coin.to(noisy) * 2 - 1
-        total += signs * posterior_covariance_product(
-            denoise, noisy, noise_power, signs
-        )
+        signs = torch.randint(0, 2, shape, generator=generator).float() * 2 - 1
+        product = covariance_product(signs)
+        total = total.to(product) + signs.to(product) * product
     return total / probes
 
 

@@ -86,6 +86,22 @@ class DenoiseSettings(BaseModel):
         description="How likely a place the size of the particle holds none, before "
         "the micrograph is looked at.",
     )
+    uncertainty: bool = Field(
+        default=False,
+        description="Also write how sure each place is: its standard deviation in grey "
+        "values, as uncertainty/NAME_uncertainty.mrc beside the output.",
+    )
+    probes: int = Field(
+        default=8,
+        ge=1,
+        description="Probes of the uncertainty; each takes as long as denoising. Its "
+        "error falls with the square root of their number.",
+    )
+    seed: int = Field(
+        default=1,
+        ge=0,
+        description="Of what is random, such as probes: same seed, same result.",
+    )
     write_binned: bool = Field(
         default=False,
         description="Write at the working pixel size instead of the input's grid. "

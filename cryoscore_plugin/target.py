@@ -90,8 +90,9 @@ def load_target(settings: DenoiseSettings) -> Target | None:
     Raises
     ------
     ConfigError
-        If one of reference and guidance is given without the other, the reference
-        cannot be read, or finer detail is wanted than it has.
+        If one of reference and guidance is given without the other, uncertainty is
+        wanted as well, the reference cannot be read, or finer detail is wanted than
+        it has.
     """
     if (settings.reference is None) != (settings.guidance == 0):
         msg = (
@@ -103,6 +104,12 @@ def load_target(settings: DenoiseSettings) -> Target | None:
         raise ConfigError(msg)
     if settings.reference is None:
         return None
+    if settings.uncertainty:
+        msg = (
+            "uncertainty is that of the model alone, and would be wrong for an image "
+            "that a reference has guided. Leave out --uncertainty, or the reference."
+        )
+        raise ConfigError(msg)
     reference = load_reference(Path(settings.reference))
     resolution = settings.guidance_resolution or reference.card.resolution
     if resolution < reference.card.resolution:

@@ -2,7 +2,8 @@
 
 A finished output is skipped on a second run. It is finished if its size on disk is
 the one its header promises, and its label has the fingerprint that the run would
-give it now. The fingerprint covers
+give it now. If the uncertainty is wanted, its image has to be finished as well; it has
+the fingerprint of the output, and says how it was found. The fingerprint covers
 
 - the version of the program and the model with its hash;
 - the settings that change pixels. `device`, `threads` and `tile_size` change no more
@@ -32,6 +33,9 @@ WITHOUT_EFFECT_ON_PIXELS = {"device", "threads", "tile_size", "overwrite", "mode
 
 OF_GUIDANCE = {"reference", "guidance", "guidance_resolution", "guidance_empty"}
 """Settings that are part of it where guidance is on; the reference is, by its hash."""
+
+OF_UNCERTAINTY = {"uncertainty", "probes", "seed"}
+"""Settings of the image of uncertainty alone, which has a label for them."""
 
 FINGERPRINT_LABEL = "cryoscore fingerprint "
 """How the label begins that tells what an output was made from."""
@@ -102,9 +106,10 @@ def pixel_settings(settings: DenoiseSettings) -> dict[str, object]:
     ConfigError
         If the reference cannot be read.
     """
+    without = WITHOUT_EFFECT_ON_PIXELS | OF_UNCERTAINTY
     if settings.reference is None or not settings.guidance:
-        return settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS | OF_GUIDANCE)
-    values = settings.model_dump(exclude=WITHOUT_EFFECT_ON_PIXELS)
+        return settings.model_dump(exclude=without | OF_GUIDANCE)
+    values = settings.model_dump(exclude=without)
     return values | {"reference": read_words(Path(settings.reference))}
 
 

@@ -7,7 +7,7 @@ An output is valid if
 - its input is what it was: size and time stamp, or, if only the time stamp differs
   (the file was copied or touched), the same hash of its bytes;
 - the file is there and is the one that was written: size and time stamp, or the
-  fingerprint in its header.
+  fingerprint in its header; and so is its uncertainty, if that is wanted.
 
 A micrograph that failed is left alone while recipe and input are the same, unless the
 cause may have passed, such as a full disk, or the user asks for it.
@@ -27,6 +27,7 @@ from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.finished import is_finished, pixel_settings
 from cryoscore_plugin.batch.ledger import LedgerContents, LedgerEntry
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
+from cryoscore_plugin.batch.uncertainty import has_uncertainty
 from cryoscore_plugin.settings import DenoiseSettings
 
 
@@ -106,7 +107,9 @@ def sort_tasks(
         entries = [
             entry
             for entry in reversed(ledger.entries.get(name, []))
-            if entry.recipe == key and entry.pixel_size == task.pixel_size
+            if entry.recipe == key
+            and entry.pixel_size == task.pixel_size
+            and _is_whole(task.output, entry, recipe.settings)
         ]
         if recipe.settings.overwrite or not entries:
             work.waiting.append(task)
@@ -195,6 +198,11 @@ def _is_same_input(
         return True
     same_size = now[0] == entry.input[0]
     return same_size and entry.sha256 != "" and hash_of(task.source) == entry.sha256
+
+
+def _is_whole(path: Path, entry: LedgerEntry, settings: DenoiseSettings) -> bool:
+    """Whether an output, if there is one, has its uncertainty, if that is wanted."""
+    return entry.status != "denoised" or has_uncertainty(path, entry.label, settings)
 
 
 def _is_same_output(path: Path, entry: LedgerEntry) -> bool:

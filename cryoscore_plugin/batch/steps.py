@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cryoscore_plugin.batch.doubts import coarse_float16, pixel_size_doubts
 from cryoscore_plugin.batch.finished import (
     fingerprint_label,
     is_finished,
@@ -20,6 +21,11 @@ from cryoscore_plugin.batch.finished import (
 )
 from cryoscore_plugin.batch.measured import measured_labels
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
+from cryoscore_plugin.batch.uncertainty import (
+    has_uncertainty,
+    uncertainty_file,
+    uncertainty_label,
+)
 from cryoscore_plugin.denoiser import Denoiser, Restoration
 from cryoscore_plugin.errors import CryoScoreError, MicrographError
 from cryoscore_plugin.micrograph import Micrograph
@@ -33,10 +39,6 @@ from cryoscore_plugin.mrc import (
     write_stack,
 )
 from cryoscore_plugin.settings import DenoiseSettings
-
-COARSE_STEP = 0.02
-"""Steps of float16 beyond this part of an image's standard deviation get a warning;
-their rounding then adds more than 0.02²/12 of its variance, 0.003 %."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,10 +94,9 @@ def prepare(
         If the folder of the output cannot be made.
     """
     labels = output_labels(task, settings, model)
-    if is_finished(task.output, fingerprint_label(labels)) and not settings.overwrite:
+    if _all_finished(task.output, fingerprint_label(labels), settings):
         return None
-    refuse_foreign(task.output)
-    task.output.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(task.output, settings)
     pixel_size = settings.pixel_size or task.pixel_size
     header = None if is_tiff(task.source) else read_header(task.source)
     warnings = []
@@ -103,7 +104,7 @@ def prepare(
         refuse_denoised(task.source, header.labels)
         _refuse_full_disk(task.output, header, settings)
         if settings.pixel_size is None:
-            warnings = _doubts(task.pixel_size, header.pixel_size)
+            warnings = pixel_size_doubts(task.pixel_size, header.pixel_size)
     stack = task.output.suffix == ".mrcs"
     return Prepared(
         task=task,
@@ -130,6 +131,14 @@ def save(
     OSError
         If it cannot be written.
     """
+    if restoration.uncertainty is not None:
+        # Before the output, so that nothing is missing where that is there.
+        write_micrograph(
+            uncertainty_file(prepared.task.output),
+            restoration.uncertainty,
+            dtype=settings.output_dtype,
+            labels=[*prepared.labels, uncertainty_label(settings)],
+        )
     write_micrograph(
         prepared.task.output,
         restoration.micrograph,
@@ -138,7 +147,7 @@ def save(
     )
     warnings = [*prepared.warnings, *restoration.warnings]
     if settings.output_dtype == "float16":
-        warnings += _coarse_float16(restoration.micrograph)
+        warnings += coarse_float16(restoration.micrograph)
     return MicrographResult(
         task=prepared.task,
         status="denoised",
@@ -172,7 +181,7 @@ def denoise_stack(
             qualities.append(restoration.quality)
             warnings.update(dict.fromkeys(restoration.warnings))
             if settings.output_dtype == "float16":
-                warnings.update(dict.fromkeys(_coarse_float16(restoration.micrograph)))
+                warnings.update(dict.fromkeys(coarse_float16(restoration.micrograph)))
             yield restoration.micrograph
 
     write_stack(
@@ -230,13 +239,43 @@ def may_pass(error: Exception) -> bool:
     )
 
 
+def _all_finished(output: Path, label: str, settings: DenoiseSettings) -> bool:
+    """Whether nothing is left to do for an output."""
+    if settings.overwrite or not is_finished(output, label):
+        return False
+    return has_uncertainty(output, label, settings)
+
+
+def _make_room(output: Path, settings: DenoiseSettings) -> None:
+    """Make the folders of what will be written, which replaces only what is ours.
+
+    Raises
+    ------
+    MicrographError
+        If there is an image of another program, or uncertainty is wanted of a stack.
+    """
+    files = [output]
+    if settings.uncertainty:
+        if output.suffix == ".mrcs":
+            msg = (
+                f"uncertainty is for single micrographs, but {output.name} is a stack. "
+                "Leave it out, or denoise the stack in a run of its own."
+            )
+            raise MicrographError(msg)
+        files.append(uncertainty_file(output))
+    for file in files:
+        refuse_foreign(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+
+
 def _refuse_full_disk(
     output: Path, header: MrcHeader, settings: DenoiseSettings
 ) -> None:
     """Fail before the computing, if there is no room for its result."""
     if settings.write_binned:
         return  # Its size is not known yet, and small.
-    needed = math.prod(header.shape) * np.dtype(settings.output_dtype).itemsize
+    images = 1 + settings.uncertainty
+    needed = images * math.prod(header.shape) * np.dtype(settings.output_dtype).itemsize
     free = shutil.disk_usage(output.parent).free
     if free < needed:
         sizes = f" ({needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free)"
@@ -249,35 +288,3 @@ def _disk_is_full(output: Path, sizes: str) -> str:
         f"{output} cannot be written: the disk is full{sizes}. Make room, or give "
         "another folder with --output; the same command then goes on from here."
     )
-
-
-def _doubts(in_table: float | None, in_header: float | None) -> list[str]:
-    """Warn if table and header differ by more than 1 %, or the header may not know."""
-    if in_table is None and in_header == 1.0:
-        msg = (
-            "The header says 1 Å/px, which many programs write when they do not know. "
-            "If it is wrong, give the right value with --pixel-size."
-        )
-        return [msg]
-    if in_table is None or in_header is None:
-        return []
-    if abs(in_table - in_header) <= 0.01 * in_table:
-        return []
-    msg = (
-        f"The table says {in_table:g} Å/px, but the header {in_header:g} Å/px. The "
-        "table counts; if it is wrong, give the right value with --pixel-size."
-    )
-    return [msg]
-
-
-def _coarse_float16(micrograph: Micrograph) -> list[str]:
-    """Warn if the steps of float16 are coarse for the contrast of an image."""
-    pixels = micrograph.pixels
-    step = float(np.spacing(np.float16(np.abs(pixels).max())))
-    if step <= COARSE_STEP * float(pixels.std(dtype=np.float64)):
-        return []
-    msg = (
-        "float16 is coarse for these grey values, which are large for their contrast. "
-        "Use --output-dtype float32."
-    )
-    return [msg]

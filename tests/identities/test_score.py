@@ -7,6 +7,8 @@ Gaussian and everything happens pixel by pixel.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -196,9 +198,8 @@ def test_second_order_tweedie_gives_the_posterior_covariance(
 def test_the_variance_of_independent_pixels_is_exact_with_one_probe() -> None:
     noisy = noise((12, 10), 8)
     found = posterior_variance(
-        two_levels,
-        noisy,
-        white((12, 10)),
+        partial(posterior_covariance_product, two_levels, noisy, white((12, 10))),
+        (12, 10),
         probes=1,
         generator=torch.Generator().manual_seed(1),
     )
@@ -210,9 +211,10 @@ def test_the_variance_of_a_gaussian_is_approached_with_many_probes() -> None:
     shape, probes = (24, 24), 400
     prior = Gaussian(shape)
     found = posterior_variance(
-        prior.denoise,
-        noise(shape, 1),
-        prior.noise,
+        partial(
+            posterior_covariance_product, prior.denoise, noise(shape, 1), prior.noise
+        ),
+        shape,
         probes=probes,
         generator=torch.Generator().manual_seed(1),
     )
@@ -226,11 +228,7 @@ def test_the_variance_of_a_gaussian_is_approached_with_many_probes() -> None:
 def test_a_variance_without_probes_is_refused() -> None:
     with pytest.raises(ConfigError, match="probes should be at least 1"):
         posterior_variance(
-            two_levels,
-            noise((4, 4), 1),
-            white((4, 4)),
-            probes=0,
-            generator=torch.Generator(),
+            lambda signs: signs, (4, 4), probes=0, generator=torch.Generator()
         )
 
 

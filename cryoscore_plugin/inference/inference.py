@@ -1,0 +1,93 @@
+"""What is inferred from a micrograph, as the settings ask: an estimate and its spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cryoscore_plugin.devices import Engine
+from cryoscore_plugin.inference.posterior_mean import TileDenoiser, posterior_mean
+from cryoscore_plugin.inference.uncertainty import posterior_deviation
+from cryoscore_plugin.tensors import ImageTensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """What is wanted.
+
+    Attributes
+    ----------
+    probes : int
+        Of the standard deviation; 0 if it is not wanted.
+    seed : int
+        Of what is random. Each micrograph has random numbers of its own.
+    """
+
+    probes: int = 0
+    seed: int = 1
+
+    def generator(self, name: str) -> torch.Generator:
+        """Random numbers, the same for each micrograph of this name on any device."""
+        words = np.random.SeedSequence([self.seed, *name.encode()])
+        seed = int(words.generate_state(1, np.uint64)[0])
+        # torch takes a signed number of 64 bits.
+        return torch.Generator().manual_seed(seed >> 1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inferred:
+    """What was found, in units of the noise.
+
+    Attributes
+    ----------
+    clean : ImageTensor
+        The estimate.
+    deviation : ImageTensor or None
+        Standard deviation of the clean images that could lie behind the noisy one.
+    """
+
+    clean: ImageTensor
+    deviation: ImageTensor | None
+
+
+def infer(
+    network: TileDenoiser,
+    noisy: ImageTensor,
+    engine: Engine,
+    wanted: Inference,
+    *,
+    name: str,
+) -> Inferred:
+    """Find what is wanted about the clean image behind a noisy one.
+
+    Parameters
+    ----------
+    network : TileDenoiser
+        The denoiser D, on the engine's device.
+    noisy : ImageTensor
+        A micrograph of unit noise, on that device.
+    engine : Engine
+        Where and how to compute.
+    wanted : Inference
+        What to find.
+    name : str
+        Of the micrograph.
+
+    Raises
+    ------
+    DeviceError
+        If not even the smallest tile fits into the memory.
+    """
+    clean = posterior_mean(network, noisy, engine)
+    deviation = None
+    if wanted.probes:
+        deviation = posterior_deviation(
+            network,
+            noisy,
+            engine,
+            probes=wanted.probes,
+            generator=wanted.generator(name),
+        )
+    return Inferred(clean=clean, deviation=deviation)
