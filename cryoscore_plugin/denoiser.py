@@ -133,7 +133,10 @@ class Denoiser:
             f"model {self.fingerprint} at {self.working_pixel_size:g} Å/px on "
             f"{self.engine.description}"
         )
-        return engine if self.target is None else f"{engine}, {self.target.description}"
+        target = "" if self.target is None else self.target.description
+        return ", ".join(
+            part for part in (engine, self.inference.description, target) if part
+        )
 
     def denoise(self, micrograph: Micrograph) -> Restoration:
         """Restore the particle signal of a micrograph.
@@ -273,6 +276,9 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
             write_binned=settings.write_binned,
             target=target,
             inference=Inference(
+                estimate=settings.estimate,
+                steps=settings.steps,
+                step_size=settings.step_size,
                 probes=settings.probes if settings.uncertainty else 0,
                 seed=settings.seed,
             ),

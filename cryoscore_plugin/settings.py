@@ -86,6 +86,23 @@ class DenoiseSettings(BaseModel):
         description="How likely a place the size of the particle holds none, before "
         "the micrograph is looked at.",
     )
+    estimate: Literal["mean", "map", "ascent", "sample"] = Field(
+        default="mean",
+        description="What is written: the mean of all clean images that are possible, "
+        "the most probable one, what score ascent leads to, or one at random. Only the "
+        "mean is good for picking; the others are for comparison.",
+    )
+    steps: int = Field(
+        default=10,
+        ge=1,
+        description="Steps to an estimate other than the mean; each takes as long as "
+        "denoising.",
+    )
+    step_size: float = Field(
+        default=0.2,
+        gt=0,
+        description="Size of a step of score ascent, less than 1.8.",
+    )
     uncertainty: bool = Field(
         default=False,
         description="Also write how sure each place is: its standard deviation in grey "
@@ -100,7 +117,8 @@ class DenoiseSettings(BaseModel):
     seed: int = Field(
         default=1,
         ge=0,
-        description="Of what is random, such as probes: same seed, same result.",
+        description="Of what is random, which is probes and samples: same seed, same "
+        "result.",
     )
     write_binned: bool = Field(
         default=False,

@@ -168,6 +168,34 @@ def fourier_ring_correlation(first: ImageTensor, second: ImageTensor) -> RingTen
     return torch.where(size > 0, shared / size.clamp_min(1e-300), 0.0)
 
 
+def on_plane(
+    rings: RingTensor,
+    shape: tuple[int, int],
+    *,
+    side: int,
+    device: torch.device | None = None,
+) -> HalfPlaneMap:
+    """Values of rings at each coefficient of a half plane.
+
+    Parameters
+    ----------
+    rings : RingTensor
+        One value for each ring; between the rings it is interpolated linearly, and
+        beyond the last it stays what it was there.
+    shape : tuple[int, int]
+        `(h, w)` of the image, in px.
+    side : int
+        Rings are `1 / side` cycles/px apart: the shorter side of the image they are of.
+    device : torch.device, optional
+        Where the result is wanted; the CPU if not given.
+    """
+    place = (frequency_grid(shape, device=device) * side).clamp_max(len(rings) - 1)
+    below = place.floor().long()
+    above = (below + 1).clamp_max(len(rings) - 1)
+    values = rings.to(device=device, dtype=torch.float32)
+    return torch.lerp(values[below], values[above], place - below)
+
+
 def apply_radial_gain(image: ImageTensor, gain: RingTensor) -> ImageTensor:
     """Multiply each spatial frequency of an image by a number.
 
@@ -176,8 +204,7 @@ def apply_radial_gain(image: ImageTensor, gain: RingTensor) -> ImageTensor:
     image : ImageTensor
         The image, taken as periodic.
     gain : RingTensor
-        One factor for each ring; between the rings it is interpolated linearly,
-        and beyond the last it stays what it was there.
+        One factor for each ring, as `on_plane` spreads them.
 
     Returns
     -------
@@ -185,12 +212,7 @@ def apply_radial_gain(image: ImageTensor, gain: RingTensor) -> ImageTensor:
         The image, filtered.
     """
     h, w = image.shape
-    position = frequency_grid((h, w), device=image.device) * min(h, w)
-    below = position.floor().long().clamp_max(gain.numel() - 1)
-    above = (below + 1).clamp_max(gain.numel() - 1)
-    factor = gain.to(device=image.device, dtype=torch.float32)
-    share = position - position.floor()
-    smooth = torch.lerp(factor[below], factor[above], share)
+    smooth = on_plane(gain, (h, w), side=min(h, w), device=image.device)
     plane: HalfPlane = torch.fft.rfft2(image) * smooth
     filtered: Tensor = torch.fft.irfft2(plane, s=(h, w))
     return filtered

@@ -90,9 +90,9 @@ def load_target(settings: DenoiseSettings) -> Target | None:
     Raises
     ------
     ConfigError
-        If one of reference and guidance is given without the other, uncertainty is
-        wanted as well, the reference cannot be read, or finer detail is wanted than
-        it has.
+        If one of reference and guidance is given without the other, another estimate
+        than the mean or its uncertainty is wanted as well, the reference cannot be
+        read, or finer detail is wanted than it has.
     """
     if (settings.reference is None) != (settings.guidance == 0):
         msg = (
@@ -104,6 +104,12 @@ def load_target(settings: DenoiseSettings) -> Target | None:
         raise ConfigError(msg)
     if settings.reference is None:
         return None
+    if settings.estimate != "mean":
+        msg = (
+            f"A reference guides the mean, but estimate is {settings.estimate}. Leave "
+            "out --estimate, or the reference."
+        )
+        raise ConfigError(msg)
     if settings.uncertainty:
         msg = (
             "uncertainty is that of the model alone, and would be wrong for an image "

@@ -34,8 +34,16 @@ WITHOUT_EFFECT_ON_PIXELS = {"device", "threads", "tile_size", "overwrite", "mode
 OF_GUIDANCE = {"reference", "guidance", "guidance_resolution", "guidance_empty"}
 """Settings that are part of it where guidance is on; the reference is, by its hash."""
 
-OF_UNCERTAINTY = {"uncertainty", "probes", "seed"}
+OF_UNCERTAINTY = {"uncertainty", "probes"}
 """Settings of the image of uncertainty alone, which has a label for them."""
+
+WITHOUT_EFFECT_ON_ESTIMATE = {
+    "mean": {"steps", "step_size", "seed"},
+    "map": {"step_size", "seed"},
+    "ascent": {"seed"},
+    "sample": {"step_size"},
+}
+"""Settings that are not part of it either, by the estimate that is wanted."""
 
 FINGERPRINT_LABEL = "cryoscore fingerprint "
 """How the label begins that tells what an output was made from."""
@@ -87,6 +95,8 @@ def output_labels(
     ]
     if task.output.suffix == ".mrcs":
         labels.append(STACK_LABEL)
+    if settings.estimate != "mean":
+        labels.append(f"cryoscore estimate {settings.estimate}, not the posterior mean")
     if settings.reference is not None and settings.guidance:
         words = read_words(Path(settings.reference))
         labels.append(f"cryoscore guided, strength {settings.guidance:g}, by {words}")
@@ -107,6 +117,7 @@ def pixel_settings(settings: DenoiseSettings) -> dict[str, object]:
         If the reference cannot be read.
     """
     without = WITHOUT_EFFECT_ON_PIXELS | OF_UNCERTAINTY
+    without |= WITHOUT_EFFECT_ON_ESTIMATE[settings.estimate]
     if settings.reference is None or not settings.guidance:
         return settings.model_dump(exclude=without | OF_GUIDANCE)
     values = settings.model_dump(exclude=without)

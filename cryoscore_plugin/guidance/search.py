@@ -31,6 +31,7 @@ from cryoscore_plugin.rescaling import fourier_crop, fourier_pad, working_shape
 from cryoscore_plugin.spectrum import (
     apply_radial_gain,
     frequency_grid,
+    on_plane,
     power_spectrum,
 )
 from cryoscore_plugin.tensors import HalfPlaneMap, ImageTensor, RingTensor
@@ -155,7 +156,7 @@ def _scene(image: ImageTensor, noisy: NoisyImage, guidance: Guidance) -> Scene:
     shape = (rows, columns)
     padded = functional.pad(image, (0, shape[1] - w, 0, shape[0] - h))
     spectrum = _noise_spectrum(image)
-    noise_power = _on_plane(spectrum, min(h, w), shape, device=image.device)
+    noise_power = on_plane(spectrum, shape, side=min(h, w), device=image.device)
     transfer = _transfer(shape, noisy, guidance, device=image.device)
     excess = torch.ones_like(padded)
     excess[:h, :w] = _excess(image, spectrum, side=_window(guidance.views))
@@ -197,17 +198,6 @@ def _noise_spectrum(image: ImageTensor) -> RingTensor:
     padded = functional.pad(rings[None], (reach, reach), mode="reflect")
     smooth = functional.avg_pool1d(padded, 2 * reach + 1, stride=1)[0]
     return smooth.clamp_min(1e-6 * float(smooth.max()))
-
-
-def _on_plane(
-    rings: RingTensor, side: int, shape: tuple[int, int], *, device: torch.device
-) -> HalfPlaneMap:
-    """Values of rings that lie `1 / side` apart, for each coefficient of a plane."""
-    place = (frequency_grid(shape, device=device) * side).clamp_max(len(rings) - 1)
-    below = place.floor().long()
-    above = (below + 1).clamp_max(len(rings) - 1)
-    values = rings.to(device=device, dtype=torch.float32)
-    return torch.lerp(values[below], values[above], place - below)
 
 
 def _transfer(

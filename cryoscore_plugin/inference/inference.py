@@ -9,6 +9,7 @@ import torch
 
 from cryoscore_plugin.devices import Engine
 from cryoscore_plugin.inference.posterior_mean import TileDenoiser, posterior_mean
+from cryoscore_plugin.inference.solvers import SOLVERS, Course
 from cryoscore_plugin.inference.uncertainty import posterior_deviation
 from cryoscore_plugin.tensors import ImageTensor
 
@@ -19,14 +20,30 @@ class Inference:
 
     Attributes
     ----------
+    estimate : str
+        Which estimate: a key of `SOLVERS`.
+    steps : int
+        To an estimate other than the mean.
+    step_size : float
+        Of score ascent.
     probes : int
         Of the standard deviation; 0 if it is not wanted.
     seed : int
         Of what is random. Each micrograph has random numbers of its own.
     """
 
+    estimate: str = "mean"
+    steps: int = 10
+    step_size: float = 0.2
     probes: int = 0
     seed: int = 1
+
+    @property
+    def description(self) -> str:
+        """What is unusual about it, in words; empty for the posterior mean."""
+        if self.estimate == "mean":
+            return ""
+        return f"estimate {self.estimate} in {self.steps} steps"
 
     def generator(self, name: str) -> torch.Generator:
         """Random numbers, the same for each micrograph of this name on any device."""
@@ -77,10 +94,21 @@ def infer(
 
     Raises
     ------
+    ConfigError
+        If the steps of score ascent are too large.
     DeviceError
         If not even the smallest tile fits into the memory.
     """
-    clean = posterior_mean(network, noisy, engine)
+    course = Course(
+        steps=wanted.steps,
+        step_size=wanted.step_size,
+        generator=wanted.generator(name),
+    )
+    clean = SOLVERS[wanted.estimate](
+        lambda image, sigma: posterior_mean(network, image, engine, sigma=sigma),
+        noisy,
+        course,
+    )
     deviation = None
     if wanted.probes:
         deviation = posterior_deviation(

@@ -11,7 +11,8 @@ Needs a folder with, for each micrograph NAME: `NAME.mrc` (the full exposure),
 
 With `--reference ATOMS.npz` also the ring picker.
 
-A denoiser is `raw`, `band-pass`, a checkpoint or the name of a packaged model, or a
+A denoiser is `raw`, `band-pass`, a checkpoint or the name of a packaged model, a YAML
+file of settings (such as `reference: apoferritin.safetensors` and `guidance: 0.5`), or a
 folder with the denoised `full/NAME.mrc`, `quarter/NAME.mrc` and `frame/NAME.mrc`;
 files with fewer pixels than the raw image are Fourier-padded to it.
 
@@ -47,6 +48,8 @@ from cryoscore_plugin.evaluation.pickers import (
     laplacian_of_gaussian,
     template_correlation,
 )
+from cryoscore_plugin.micrograph import Micrograph
+from relion_wrappers.micrographs_star import StarTable
 
 PIXEL_SIZE = 1.5  # Å/px, as in micrographs.star
 DIAMETER = 120.0  # Å
@@ -89,7 +92,17 @@ def make_denoiser(name: str) -> Denoise:
             read_pixels(Path(name) / dose / raw.name), read_pixels(raw).shape
         )
     denoise = named_denoiser(name)
-    return lambda raw, dose: denoise(condition(raw, dose), PIXEL_SIZE)
+    return lambda raw, dose: denoise(
+        Micrograph(
+            pixels=condition(raw, dose), pixel_size=PIXEL_SIZE, optics=optics_of(raw)
+        )
+    )
+
+
+def optics_of(raw: Path) -> Optics | None:
+    """How a micrograph was taken, for guidance."""
+    rows = StarTable().read(raw.with_name("micrographs.star"), root=raw.parent)
+    return next(row.optics for row in rows if row.path.name == raw.name)
 
 
 def ring_template(model: Path, defocus: float, *, side: int = 160) -> Pixels:

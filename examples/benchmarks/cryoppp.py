@@ -68,7 +68,7 @@ def make_denoiser(name: str, labelled: Sequence[Labelled]) -> Denoise:
     """From a word on the command line to a function; a folder must be complete."""
     if not is_folder(name):
         denoise = named_denoiser(name)
-        return lambda _, raw: denoise(raw.pixels, raw.pixel_size)
+        return lambda _, raw: denoise(raw)
 
     def output(one: Labelled) -> Path:
         return Path(name) / one.data_set / one.path.name

@@ -1,7 +1,8 @@
 """The denoisers that all benchmarks here know by name.
 
-They are `raw`, `band-pass`, and the models of cryoscore: a checkpoint, or the name of a
-packaged model. What another program wrote is brought to the grid it is judged on.
+They are `raw`, `band-pass`, and the models of cryoscore: a checkpoint, the name of a
+packaged model, or a `.yaml` file of settings, as `cryoscore denoise --settings` takes it.
+What another program wrote is brought to the grid it is judged on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from cryoscore_plugin.settings import DenoiseSettings
 Pixels = NDArray[np.float32]
 Denoise = Callable[[Pixels, float], Pixels]
 """From an image and its pixel size in Å/px to an image of the same size."""
+DenoiseMicrograph = Callable[[Micrograph], Pixels]
+"""The same, for those that look at the optics of a micrograph as well."""
 
 
 def band_pass(
@@ -43,16 +46,19 @@ FILTERS: dict[str, Denoise] = {
 }
 
 
-def named_denoiser(name: str) -> Denoise:
+def named_denoiser(name: str) -> DenoiseMicrograph:
     """From a word on the command line to a function."""
     if name in FILTERS:
-        return FILTERS[name]
-    denoiser = load_denoisers(DenoiseSettings(model=name))[0]
-    return lambda pixels, pixel_size: (
-        denoiser.denoise(
-            Micrograph(pixels=pixels, pixel_size=pixel_size)
-        ).micrograph.pixels
+        change = FILTERS[name]
+        return lambda image: change(image.pixels, image.pixel_size)
+    is_settings = Path(name).suffix in {".yaml", ".yml"}
+    settings = (
+        DenoiseSettings.from_yaml(Path(name))
+        if is_settings
+        else DenoiseSettings(model=name)
     )
+    denoiser = load_denoisers(settings)[0]
+    return lambda image: denoiser.denoise(image).micrograph.pixels
 
 
 def is_folder(name: str) -> bool:

@@ -8,8 +8,8 @@ Each model (PDB, mmCIF or .npz) that training left out fills `--scenes` microgra
 at 1.5 Å/px, with ice, carbon, contamination and debris; each is exposed to 2, 6, 20
 and 50 e/Å². A scene is the same at every dose and for every denoiser.
 
-A denoiser is `raw`, `band-pass` (Gaussian, 250 to 30 Å), or a checkpoint or the name
-of a packaged model. `--topaz` adds Topaz-Denoise, run as a separate program on whole
+A denoiser is `raw`, `band-pass` (Gaussian, 250 to 30 Å), a checkpoint or the name of a
+packaged model, or a YAML file of settings. `--topaz` adds Topaz-Denoise, run as a separate program on whole
 images at 1.5 and at 3 Å/px (files and outputs are kept in `--work` and used again);
 `topaz (best)` is, for each dose, the sampling with the higher mean.
 
@@ -178,7 +178,8 @@ def measure(cases: list[Case], denoisers: tuple[str, ...]) -> list[dict[str, obj
     for name in denoisers:
         denoise = named_denoiser(name)
         for case in cases:
-            figures = judge(case, denoise(case.image.noisy, PIXEL_SIZE))
+            raw = Micrograph(pixels=case.image.noisy, pixel_size=PIXEL_SIZE)
+            figures = judge(case, denoise(raw))
             rows.append(
                 {"denoiser": name, "scene": case.name, "dose": case.dose} | figures
             )

@@ -65,9 +65,15 @@ def data(tmp_path: Path) -> Path:
         mrcfile.write(folder / f"one{suffix}.mrc", rings(noise, seed=len(suffix)))
     picks = {"rlnCoordinateX": [x for _, x in CENTERS_YX]}
     picks["rlnCoordinateY"] = [y for y, _ in CENTERS_YX]
-    table = {"rlnMicrographName": ["one.mrc"], "rlnDefocusU": [20000.0]}
+    optics = {"rlnOpticsGroup": [1], "rlnVoltage": [300.0]}
+    optics |= {"rlnSphericalAberration": [2.7], "rlnAmplitudeContrast": [0.07]}
+    optics |= {"rlnMicrographPixelSize": [1.5]}
+    table = {"rlnMicrographName": ["one.mrc"], "rlnOpticsGroup": [1]}
+    table |= {"rlnDefocusU": [20000.0], "rlnDefocusV": [20000.0]}
+    table |= {"rlnDefocusAngle": [0.0]}
     starfile.write(pd.DataFrame(picks), folder / "one_picks.star")
-    starfile.write({"micrographs": pd.DataFrame(table)}, folder / "micrographs.star")
+    blocks = {"optics": pd.DataFrame(optics), "micrographs": pd.DataFrame(table)}
+    starfile.write(blocks, folder / "micrographs.star")
     return folder
 
 
@@ -106,6 +112,33 @@ def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
     raw, read = (line.split()[1:] for line in output.splitlines()[1:])
     assert raw[1:] == read[1:]
     assert float(read[0]) == 1
+
+
+def test_settings_of_a_file_are_those_of_a_denoiser(
+    tmp_path, data, atoms, shell, tiny_checkpoint
+):
+    reference = tmp_path / "shell.safetensors"
+    made = shell("reference", atoms, "--output", reference, "--views", "1")
+    assert made.code == 0, made.err
+    guided = f"reference: {reference}\nguidance: 1.0\n"
+    names = []
+    for name, words in {"plain": "", "guided": guided}.items():
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(f"model: {tiny_checkpoint}\ndevice: cpu\n{words}")
+        names += ["--denoiser", file]
+    output = run(import_module("apoferritin"), "--data", data, *names)
+    plain, guided = (line.split()[1:] for line in output.splitlines()[1:])
+    assert plain != guided
+
+
+def test_uncertainty_is_judged_by_the_error(atoms, tiny_checkpoint):
+    words = ["--models", atoms, "--size", "256", "--denoiser", tiny_checkpoint]
+    output = run(import_module("uncertainty"), *words, "--probes", "1")
+    title, *lines = output.splitlines()
+    assert title.split()[:2] == ["e/Å²", "all"]
+    assert [line.split()[0] for line in lines] == ["2", "6", "20", "50"]
+    # Random weights know nothing: the error grows with the signal, and they do not say.
+    assert float(lines[-1].split()[1]) > float(lines[0].split()[1])
 
 
 def test_a_quarter_of_the_dose_has_four_times_the_noise_variance(data):
