@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from cryoscore_plugin.batch.inputs import find_micrographs
+from cryoscore_plugin.batch.inputs import find_micrographs, is_table
 from cryoscore_plugin.cli.exits import verbose_option
-from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.guidance.card import DOUBTS, checked_card
 
 DEFAULT_TIERS = {
@@ -44,8 +44,8 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     "--made-from",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Micrographs, folders or tables that a reference of tier R4 was made from; "
-    "these it does not guide. May be repeated.",
+    help="Micrographs, folders or tables (also of particles) that a reference of tier R4 "
+    "was made from; these it does not guide. May be repeated.",
 )
 @click.option(
     "--diameter",
@@ -125,9 +125,7 @@ def reference(  # noqa: PLR0913  one argument for each option
         "kind": kind,
         "resolution": resolution,
         "sources": {} if file is None else hash_of_source(file),
-        "made_from": [one.path.stem for one in find_micrographs(made_from)]
-        if made_from
-        else [],
+        "made_from": sorted(set[str]().union(*map(_micrographs_of, made_from))),
     }
     checked_card(pixel_size=1.0, **facts)  # Before the work.
     if file is None:
@@ -145,6 +143,46 @@ def reference(  # noqa: PLR0913  one argument for each option
     )
     if doubt := DOUBTS.get(card.tier):
         click.echo(f"Warning: {doubt}.", err=True)
+    if made.looks_dark:
+        click.echo(
+            f"Warning: in {file} the particle looks darker than what is around it, and "
+            f"bright protein is expected. Look at it, and {_other_contrast(invert)}.",
+            err=True,
+        )
+
+
+def _other_contrast(inverted: bool) -> str:  # noqa: FBT001  the option
+    """What to do if the contrast is wrong."""
+    return "leave out --invert" if inverted else "give --invert if that is so"
+
+
+def _micrographs_of(path: Path) -> set[str]:
+    """Names of the micrographs that a word of the user means, without ending.
+
+    Raises
+    ------
+    InputError
+        If it is neither a micrograph, nor a table or folder of them, nor a table of
+        particles.
+    """
+    try:
+        return {one.path.stem for one in find_micrographs([path])}
+    except InputError:
+        if not is_table(path):
+            raise
+        # Not at the top: torch comes with it.
+        from cryoscore_plugin.evaluation.pick_tables import (  # noqa: PLC0415
+            read_picks,
+        )
+
+        try:
+            return set(read_picks([path]))
+        except InputError as error:
+            msg = (
+                f"{path} should list the micrographs that the reference was made from, "
+                f"or particles of them, but: {error}"
+            )
+            raise InputError(msg) from error
 
 
 def _short_name(file: Path) -> str:

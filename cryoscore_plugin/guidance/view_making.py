@@ -137,6 +137,7 @@ def views_of_averages(
     ----------
     averages : Sequence[Image]
         Square pictures of one size, protein bright; the median of each counts as ice.
+        Those that are the same everywhere, of classes without particles, are left out.
     turns : int
         Orientations of each.
     pixel_size : float
@@ -157,12 +158,14 @@ def views_of_averages(
         )
         raise InputError(msg)
     _check_sampling(pixel_size, resolution)
+    # All of them if none shows anything, which is told below.
+    filled = [one for one in averages if np.ptp(one) > 0] or averages
     pictures = [
         np.pad(
             ndimage.rotate(one - np.median(one), 360 * turn / turns, reshape=False),
             (h % 2, 0),
         )
-        for one in averages
+        for one in filled
         for turn in range(turns)
     ]
     return _finished(np.stack(pictures), pixel_size, resolution)

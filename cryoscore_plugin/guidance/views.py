@@ -46,6 +46,16 @@ class Views:
         last = int(torch.searchsorted(power, HELD * power[-1]))
         return 2 * self.pixel_size * float(radius[order][min(last, len(order) - 1)])
 
+    @property
+    def looks_dark(self) -> bool:
+        """Whether the particle is darker than what is around it, as if inverted."""
+        side = self.pictures.shape[-1]
+        away = torch.arange(side) - side // 2
+        radius = torch.hypot(away[:, None].float(), away.float()) * self.pixel_size
+        inside = radius <= self.diameter / 2
+        mean = self.pictures.mean(0)
+        return bool(mean[inside].mean() < mean[~inside].mean())
+
 
 def low_pass(
     shape: tuple[int, int],

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import mrcfile
 import numpy as np
+import pandas as pd
 import pytest
+import starfile
 import torch
 
 from cryoscore_plugin.cli import audit
@@ -135,6 +137,47 @@ def test_averages_are_turned_and_said_to_be_from_the_same_micrographs(
     first, turned = made().views.pictures[:2]
     assert len(made().views.pictures) == 8
     assert not torch.allclose(first, turned, atol=0.05 * float(first.max()))
+
+
+def test_classes_without_particles_are_left_out(averages, reference):
+    images = mrcfile.read(averages)
+    mrcfile.write("some.mrcs", np.stack([images[0], 0 * images[0], images[1]]))
+    words = ("--tier", "R2", "--views", "3", "--pixel-size", "4")
+    assert reference("some.mrcs", *words).code == 0
+    assert len(made().views.pictures) == 2
+
+
+def test_particles_name_the_micrographs_that_they_are_of(
+    averages, reference, raw, denoise
+):
+    names = ["000001@Extract/job005/raw/a.mrcs"] * 2 + ["000001@Extract/job005/b.mrcs"]
+    particles = {
+        "rlnImageName": names,
+        "rlnMicrographName": ["raw/a.mrc"] * 2 + ["b.mrc"],
+    }
+    particles |= {"rlnCoordinateX": [10, 20, 30], "rlnCoordinateY": [10, 20, 30]}
+    starfile.write({"particles": pd.DataFrame(particles)}, "run_data.star")
+    assert reference(averages, "--made-from", "run_data.star").code == 0
+    assert made().card.made_from == ["a", "b"]
+    answer = denoise(raw, "--reference", "r.safetensors", "--guidance", "0.5")
+    assert [path.name for path in OUT.glob("*.mrc")] == ["c.mrc"]
+    assert answer.err.count("was made from this micrograph") == 2
+
+
+def test_a_table_of_neither_is_refused_in_a_sentence(averages, reference):
+    starfile.write({"other": pd.DataFrame({"rlnNothing": [1, 2]})}, "other.star")
+    answer = reference(averages, "--made-from", "other.star")
+    assert answer.code == 1
+    assert "other.star should list the micrographs" in answer.err
+
+
+def test_dark_protein_is_warned_about(density, averages, reference):
+    for file, words in ((density, ()), (averages, ("--tier", "R2"))):
+        assert "darker" not in reference(file, *words).err
+        answer = reference(file, *words, "--invert")
+        assert answer.code == 0
+        assert f"in {file} the particle looks darker" in answer.err
+        assert "leave out --invert" in answer.err
 
 
 def test_tier_three_is_made_with_a_warning(density, reference):
