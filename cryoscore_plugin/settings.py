@@ -117,8 +117,8 @@ class DenoiseSettings(BaseModel):
     seed: int = Field(
         default=1,
         ge=0,
-        description="Of what is random, which is probes and samples: same seed, same "
-        "result.",
+        description="Of what is random, which is probes, samples and audits: same seed, "
+        "same result.",
     )
     write_binned: bool = Field(
         default=False,

@@ -63,13 +63,6 @@ class AuditOutcome:
     show_default=True,
     help="How many of the micrographs, spread evenly.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Another number gives other noise, phases and decoys.",
-)
 @settings_options(DenoiseSettings)
 @verbose_option
 @click.pass_context
@@ -79,7 +72,6 @@ def audit(
     inputs: tuple[Path, ...],
     output: Path,
     count: int,
-    seed: int,
     settings: DenoiseSettings,
 ) -> None:
     """Audit guidance on your own micrographs.
@@ -98,7 +90,7 @@ def audit(
         raise ConfigError(msg)
     found = find_micrographs(inputs)
     step = max(1, len(found) // count)
-    outcome = run_audit(found[::step][:count], settings, output, seed=seed)
+    outcome = run_audit(found[::step][:count], settings, output)
     print_table(outcome.rows)
     click.echo(outcome.verdict)
     if not outcome.passed:
@@ -109,8 +101,6 @@ def run_audit(
     found: Sequence[FoundMicrograph],
     settings: DenoiseSettings,
     output: Path,
-    *,
-    seed: int = 1,
 ) -> AuditOutcome:
     """Audit micrographs, and write the figures.
 
@@ -119,11 +109,9 @@ def run_audit(
     found : Sequence[FoundMicrograph]
         The raw micrographs.
     settings : DenoiseSettings
-        With reference and guidance.
+        With reference and guidance; another seed gives other noise, phases and decoys.
     output : Path
         Folder for the files.
-    seed : int
-        Of the controls.
 
     Raises
     ------
@@ -133,7 +121,7 @@ def run_audit(
     """
     from cryoscore_plugin.evaluation.audit import verdict  # noqa: PLC0415  brings torch
 
-    audits = _audits(found, settings, seed=seed)
+    audits = _audits(found, settings)
     findings: list[Finding] = [one for each in audits for one in each.findings]
     rows: list[Row] = [
         {MICROGRAPH: one.path.name, **asdict(finding)}
@@ -153,9 +141,7 @@ def run_audit(
     return AuditOutcome(verdict=said, passed=passed, rows=rows)
 
 
-def _audits(
-    found: Sequence[FoundMicrograph], settings: DenoiseSettings, *, seed: int
-) -> list[Audit]:
+def _audits(found: Sequence[FoundMicrograph], settings: DenoiseSettings) -> list[Audit]:
     """An audit of each micrograph, at the working pixel size."""
     from cryoscore_plugin.denoiser import load_denoisers  # noqa: PLC0415  as above
     from cryoscore_plugin.evaluation.audit import (  # noqa: PLC0415
@@ -174,7 +160,7 @@ def _audits(
         )
         raise ConfigError(msg)
     views = target.guidance.views
-    other = replace(target.guidance, views=decoy_views(views, seed=seed))
+    other = replace(target.guidance, views=decoy_views(views, seed=settings.seed))
     decoy = replace(guided, target=replace(target, guidance=other))
     denoisers = Denoisers(
         unguided=lambda one: replace(guided, target=None).denoise(one).micrograph,
@@ -190,7 +176,7 @@ def _audits(
                 replace(raw, optics=one.optics),
                 denoisers,
                 diameter=views.diameter,
-                seed=seed + number,
+                seed=settings.seed + number,
             )
         )
     return audits
