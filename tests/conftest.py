@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from slurm_cluster import running_slurm
 
 # Before anything imports matplotlib: tests have no screen.
 os.environ["MPLBACKEND"] = "Agg"
@@ -64,6 +65,13 @@ def mount_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     yield make
     if folder.is_mount():
         subprocess.run([umount, "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Slurm of one node; its environment."""
+    with running_slurm(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from relion_project import Project, new_project
 
 RELION_3_0 = """\
 
@@ -142,3 +143,9 @@ def micrographs_of_the_tables(tmp_path: Path) -> None:
         with mrcfile.new(path) as file:
             file.set_data(pixels)
             file.voxel_size = pixel_size
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Project:
+    """Three micrographs in a project of the real RELION; see `new_project`."""
+    return new_project(tmp_path_factory.mktemp("project"), tiny_checkpoint)
