@@ -120,6 +120,12 @@ class DenoiseSettings(BaseModel):
         description="Of what is random, which is probes, samples and audits: same seed, "
         "same result.",
     )
+    halves: bool = Field(
+        default=False,
+        description="Also denoise the image of even frames, and say how well it agrees "
+        "with that of odd frames (half_correlation). They are named in the table, or "
+        "end in _EVN and _ODD. Doubles the time.",
+    )
     write_binned: bool = Field(
         default=False,
         description="Write at the working pixel size instead of the input's grid. "

@@ -18,6 +18,7 @@ from time import monotonic
 import click
 
 from cryoscore_plugin import __version__
+from cryoscore_plugin.batch.agreement import require_halves
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
 from cryoscore_plugin.cli.progress import duration
@@ -25,6 +26,7 @@ from cryoscore_plugin.errors import ConfigError, CryoScoreError, MicrographError
 from cryoscore_plugin.report.job_report import write_job_report
 from cryoscore_plugin.settings import DenoiseSettings
 from relion_wrappers.job import RelionJob
+from relion_wrappers.located import located_halves
 from relion_wrappers.logfile import logfile_can_be_drawn, write_logfile
 from relion_wrappers.micrographs_star import (
     DENOISED_TABLE,
@@ -129,15 +131,18 @@ def denoise_table(
             output=Path(output),
             pixel_size=pixel_size,
             optics=optics,
+            halves=halves,
         )
-        for name, output, pixel_size, optics in zip(
+        for name, output, pixel_size, optics, halves in zip(
             micrographs.names,
             outputs,
             micrographs.pixel_sizes,
             micrographs.optics,
+            located_halves(micrographs.path, micrographs.table, Path()),
             strict=True,
         )
     ]
+    require_halves(tasks, settings)
     # Early, because "Mark as finished" reads it too.
     announce_micrographs(
         job.folder,

@@ -28,6 +28,7 @@ QUALITY_IN_WORDS = {
     "noise_level": "Noise level (grey values)",
     "signal_to_noise": "Power kept / removed, 250 to 20 Å",
     "residual_whiteness": "Whiteness of what was removed",
+    "half_correlation": "Denoised even frames against odd ones, 250 to 20 Å",
 }
 """What a user reads, by our name of the number."""
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HALF_NAMES = ("rlnMicrographNameEven", "rlnMicrographNameOdd")
+"""Labels of the images of even and odd frames."""
 
 
 def located(table: Path, names: Sequence[str], root: Path | None) -> list[Path]:
@@ -28,3 +35,31 @@ def located(table: Path, names: Sequence[str], root: Path | None) -> list[Path]:
         place = next((p for p in places if p.exists()), places[0])
         found.append(place)
     return found
+
+
+def located_halves(
+    table: Path, rows: pd.DataFrame, root: Path | None
+) -> list[tuple[Path, ...]]:
+    """Where the halves of each micrograph lie, in the order of the table.
+
+    Parameters
+    ----------
+    table : Path
+        The table that names them.
+    rows : pd.DataFrame
+        Its micrographs; every value is text.
+    root : Path or None
+        Folder from which they are named, as for `located`.
+
+    Returns
+    -------
+    halves : list[tuple[Path, ...]]
+        The even and the odd one of each; nothing where the table names none.
+    """
+    if not all(label in rows for label in HALF_NAMES):
+        return [()] * len(rows)
+    columns = (
+        located(table, [str(name) for name in rows[label]], root)
+        for label in HALF_NAMES
+    )
+    return list(zip(*columns, strict=True))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.files import name_from
-from relion_wrappers.located import located
+from relion_wrappers.located import located, located_halves
 from relion_wrappers.optics import micrograph_optics, pixel_sizes
 from relion_wrappers.project import post_job_name
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from relion_wrappers.star_file import StarFile
 
 NAME = "rlnMicrographName"
-HALF_NAMES = ("rlnMicrographNameEven", "rlnMicrographNameOdd")
 RAW_NAME = "rlnMicrographNameRaw"
 REASON = "rlnFailureReason"
 """Labels; RELION keeps a column that it does not know."""
@@ -190,7 +189,7 @@ class StarTable:
                 paths,
                 micrographs.pixel_sizes,
                 micrographs.names,
-                _located_halves(micrographs, root),
+                located_halves(path, micrographs.table, root),
                 micrographs.optics,
                 strict=True,
             )
@@ -277,20 +276,6 @@ def _rows(micrographs: MicrographsStar, wanted: Mapping[str, str]) -> pd.DataFra
 def _with_rows(micrographs: MicrographsStar, rows: pd.DataFrame) -> StarFile:
     star = micrographs.star
     return replace(star, blocks={**star.blocks, micrographs.block: rows})
-
-
-def _located_halves(
-    micrographs: MicrographsStar, root: Path | None
-) -> list[tuple[Path, ...]]:
-    """Where the halves of each micrograph lie; nothing where none are named."""
-    table = micrographs.table
-    if not all(label in table for label in HALF_NAMES):
-        return [()] * len(table)
-    columns = (
-        located(micrographs.path, [str(name) for name in table[label]], root)
-        for label in HALF_NAMES
-    )
-    return list(zip(*columns, strict=True))
 
 
 def _place_below(name: str) -> Path | None:

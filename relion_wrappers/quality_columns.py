@@ -1,7 +1,7 @@
 """What was measured on each micrograph, as columns that RELION can select on.
 
 RELION keeps a column whose label it does not know, but refuses to select on it
-("can only make a subset selection based on numbers"). So the three numbers that tell
+("can only make a subset selection based on numbers"). So the numbers that tell
 micrographs apart go under labels that RELION knows as numbers, of images, references
 and particles, and that it does not use for micrographs itself:
 
@@ -29,6 +29,7 @@ QUALITY_COLUMNS = {
     "noise_level": "rlnStandardDeviationValue",
     "signal_to_noise": "rlnSignalToNoiseRatio",
     "residual_whiteness": "rlnParticleFigureOfMerit",
+    "half_correlation": "rlnFourierShellCorrelation",
 }
 """RELION's label by our name of the number."""
 

@@ -10,7 +10,8 @@ the fingerprint of the output, and says how it was found. The fingerprint covers
   than rounding, and a job may continue on another computer. `precision` counts as it
   was asked for: who asks for float32 after a run with `auto` wants another file, but
   `auto` on a GPU goes on where `auto` on a CPU stopped;
-- name, size and time stamp of the input, and the pixel size a table gives it.
+- name, size and time stamp of the input, and of its halves if they are used, and the
+  pixel size a table gives it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cryoscore_plugin import __version__
+from cryoscore_plugin.batch.halves import halves_of
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.guidance.card import read_words
@@ -70,21 +72,15 @@ def output_labels(
     MicrographError
         If the input cannot be looked at.
     """
-    try:
-        state = task.source.stat()
-    except OSError as error:
-        msg = (
-            f"{task.source} cannot be read: {error.strerror}. Check the name and that "
-            "you may read it, or remove it from the table."
-        )
-        raise MicrographError(msg) from error
-    facts = {
+    facts: dict[str, object] = {
         "version": __version__,
         "model": model,
         "settings": pixel_settings(settings),
         "table pixel size": task.pixel_size,
-        "input": [task.source.name, state.st_size, state.st_mtime_ns],
+        "input": _file_state(task.source),
     }
+    if settings.halves:
+        facts["halves"] = [_file_state(h) for h in halves_of(task) if h.exists()]
     if settings.guidance and task.optics is not None:
         facts["optics"] = asdict(task.optics)
     text = json.dumps(facts, sort_keys=True)
@@ -101,6 +97,25 @@ def output_labels(
         words = read_words(Path(settings.reference))
         labels.append(f"cryoscore guided, strength {settings.guidance:g}, by {words}")
     return labels
+
+
+def _file_state(path: Path) -> list[str | int]:
+    """Name, size in bytes, and time stamp in ns of an input.
+
+    Raises
+    ------
+    MicrographError
+        If it cannot be looked at.
+    """
+    try:
+        state = path.stat()
+    except OSError as error:
+        msg = (
+            f"{path} cannot be read: {error.strerror}. Check the name and that you may "
+            "read it, or remove it from the table."
+        )
+        raise MicrographError(msg) from error
+    return [path.name, state.st_size, state.st_mtime_ns]
 
 
 def pixel_settings(settings: DenoiseSettings) -> dict[str, object]:

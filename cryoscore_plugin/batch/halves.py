@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cryoscore_plugin.batch.inputs import FoundMicrograph
+from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.files import absolute
 from cryoscore_plugin.training.sources import TrainingSource
 
@@ -48,6 +49,37 @@ def find_halves(path: Path) -> tuple[Path, ...]:
         if all(half.is_file() for half in pair):
             return pair
     return ()
+
+
+def halves_of(task: MicrographTask) -> tuple[Path, ...]:
+    """Halves of a micrograph: those that a table names, else those beside it.
+
+    Parameters
+    ----------
+    task : MicrographTask
+        What is to be done with it.
+
+    Returns
+    -------
+    halves : tuple[Path, ...]
+        Two files, the even one first, or one that holds both; empty if there are none.
+    """
+    return task.halves or find_halves(task.source)
+
+
+def wholes_of(found: Sequence[FoundMicrograph]) -> list[FoundMicrograph]:
+    """What was found, without the halves of other micrographs.
+
+    Parameters
+    ----------
+    found : Sequence[FoundMicrograph]
+        What the user named.
+    """
+    return [
+        one
+        for one in found
+        if (whole := _whole_of(one.path)) is None or not whole.is_file()
+    ]
 
 
 def training_sources(found: Sequence[FoundMicrograph]) -> list[TrainingSource]:

@@ -30,12 +30,16 @@ class MicrographTask:
         header; None where no table says.
     optics : Optics or None
         How it was taken, where a table says; only guidance uses it.
+    halves : tuple[Path, ...]
+        Images of its even and odd frames, where a table names them: two files, or one
+        that holds both. Else they are looked for beside it.
     """
 
     source: Path
     output: Path
     pixel_size: float | None = None
     optics: Optics | None = None
+    halves: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

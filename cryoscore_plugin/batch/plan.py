@@ -92,7 +92,11 @@ def mirror_outputs(
 
 def _task(one: FoundMicrograph, output: Path) -> MicrographTask:
     return MicrographTask(
-        source=one.path, output=output, pixel_size=one.pixel_size, optics=one.optics
+        source=one.path,
+        output=output,
+        pixel_size=one.pixel_size,
+        optics=one.optics,
+        halves=one.halves,
     )
 
 

@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
+from cryoscore_plugin.batch.failures import failure_sentence, may_pass
 from cryoscore_plugin.batch.measured import measured_in
 from cryoscore_plugin.batch.monitor import (
     Gate,
@@ -31,9 +32,8 @@ from cryoscore_plugin.batch.monitor import (
 from cryoscore_plugin.batch.steps import (
     Prepared,
     denoise_stack,
-    failure_sentence,
-    may_pass,
     prepare,
+    restore,
     save,
 )
 from cryoscore_plugin.batch.uncertainty import uncertainty_file
@@ -244,11 +244,11 @@ def _denoised(
     if micrograph is None:
         result = _attempt(task, lambda: denoise_stack(outcome, denoiser, settings))
         return lambda: result
-    restoration = _attempt(task, lambda: denoiser.denoise(micrograph))
+    restoration = _attempt(task, lambda: restore(outcome, micrograph, denoiser))
     if isinstance(restoration, MicrographResult):
         return lambda: restoration
     # Without the raw pixels, which writing does not need.
-    rest = replace(outcome, micrograph=None)
+    rest = replace(outcome, micrograph=None, halves=None)
     return lambda: _attempt(task, lambda: save(rest, restoration, settings))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryoscore_plugin import __version__
+from cryoscore_plugin.batch.halves import wholes_of
 from cryoscore_plugin.batch.inputs import table_formats
 from cryoscore_plugin.batch.ledger import ledger_state, read_ledger
 from cryoscore_plugin.batch.model import ModelFacts
@@ -94,7 +95,9 @@ def plan_batch(request: BatchRequest) -> BatchPlan:
         If there is nothing to do, or an input would be overwritten.
     """
     project = find_project(request.project, request.output, table=request.table)
-    everything = mirror_outputs(project.micrographs, request.output)
+    found = project.micrographs
+    whole = wholes_of(found) if request.settings.halves else found
+    everything = mirror_outputs(whole, request.output)
     return BatchPlan(
         project=project,
         everything=everything,

@@ -1,4 +1,4 @@
-"""The steps for one micrograph: look and read, denoise, write; and why one failed."""
+"""The steps for one micrograph: look and read, denoise, write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from cryoscore_plugin.batch.agreement import (
+    Halves,
+    read_wanted_halves,
+    with_agreement,
+)
 from cryoscore_plugin.batch.doubts import coarse_float16, pixel_size_doubts
+from cryoscore_plugin.batch.failures import disk_is_full
 from cryoscore_plugin.batch.finished import (
     fingerprint_label,
     is_finished,
@@ -27,7 +33,7 @@ from cryoscore_plugin.batch.uncertainty import (
     uncertainty_label,
 )
 from cryoscore_plugin.denoiser import Denoiser, Restoration
-from cryoscore_plugin.errors import CryoScoreError, MicrographError
+from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import (
     MrcHeader,
@@ -57,6 +63,8 @@ class Prepared:
         In Å/px, if it is not the header's that counts.
     warnings : tuple[str, ...]
         What the user should know.
+    halves : Halves or None
+        Its halves, where a figure of their agreement is wanted.
     """
 
     task: MicrographTask
@@ -64,6 +72,7 @@ class Prepared:
     micrograph: Micrograph | None
     pixel_size: float | None
     warnings: tuple[str, ...]
+    halves: Halves | None = None
 
 
 def prepare(
@@ -105,18 +114,32 @@ def prepare(
         _refuse_full_disk(task.output, header, settings)
         if settings.pixel_size is None:
             warnings = pixel_size_doubts(task.pixel_size, header.pixel_size)
-    stack = task.output.suffix == ".mrcs"
-    return Prepared(
+    prepared = Prepared(
         task=task,
         labels=labels,
-        micrograph=None
-        if stack
-        else replace(
-            read_micrograph(task.source, pixel_size=pixel_size), optics=task.optics
-        ),
+        micrograph=None,
         pixel_size=pixel_size,
         warnings=tuple(warnings),
     )
+    return (
+        prepared if task.output.suffix == ".mrcs" else _with_images(prepared, settings)
+    )
+
+
+def restore(
+    prepared: Prepared, micrograph: Micrograph, denoiser: Denoiser
+) -> Restoration:
+    """Denoise a micrograph, and correlate its halves if they were read.
+
+    Raises
+    ------
+    CryoScoreError
+        As the denoiser says.
+    """
+    restoration = denoiser.denoise(micrograph)
+    if prepared.halves is None:
+        return restoration
+    return with_agreement(restoration, denoiser, prepared.halves)
 
 
 def save(
@@ -199,43 +222,20 @@ def denoise_stack(
     )
 
 
-def failure_sentence(task: MicrographTask, error: Exception) -> str:
-    """Say why a micrograph failed, and what to do.
-
-    Parameters
-    ----------
-    task : MicrographTask
-        What was to be done.
-    error : Exception
-        What was raised.
-    """
-    if isinstance(error, CryoScoreError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return _disk_is_full(task.output, "")
-    if isinstance(error, OSError):
-        return (
-            f"{task.output} cannot be written: {error.strerror or error}. Check the "
-            "folder, or give another one with --output."
-        )
-    return (
-        f"{task.source}: unexpected {type(error).__name__}: {error}. This is a bug of "
-        "cryoscore; please report it with what `cryoscore --verbose` shows."
+def _with_images(prepared: Prepared, settings: DenoiseSettings) -> Prepared:
+    """Read the micrograph, and its halves if they are wanted."""
+    task = prepared.task
+    micrograph = replace(
+        read_micrograph(task.source, pixel_size=prepared.pixel_size), optics=task.optics
     )
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether the cause of a failure may pass by itself: of files, not of contents.
-
-    Parameters
-    ----------
-    error : Exception
-        What was raised.
-    """
-    # gzip says that contents are bad with an OSError, too; that one has no number.
-    return any(
-        isinstance(one, OSError) and one.errno is not None
-        for one in (error, error.__cause__)
+    if not settings.halves:
+        return replace(prepared, micrograph=micrograph)
+    halves, warnings = read_wanted_halves(task, micrograph)
+    return replace(
+        prepared,
+        micrograph=micrograph,
+        halves=halves,
+        warnings=(*prepared.warnings, *warnings),
     )
 
 
@@ -280,11 +280,4 @@ def _refuse_full_disk(
     if free < needed:
         sizes = f" ({needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free)"
         full = OSError(errno.ENOSPC, "the disk is full")
-        raise MicrographError(_disk_is_full(output, sizes)) from full
-
-
-def _disk_is_full(output: Path, sizes: str) -> str:
-    return (
-        f"{output} cannot be written: the disk is full{sizes}. Make room, or give "
-        "another folder with --output; the same command then goes on from here."
-    )
+        raise MicrographError(disk_is_full(output, sizes)) from full

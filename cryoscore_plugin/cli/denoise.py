@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cryoscore_plugin.batch.halves import wholes_of
 from cryoscore_plugin.batch.inputs import (
     FoundMicrograph,
     find_micrographs,
@@ -73,11 +74,13 @@ def denoise(
     began = time.monotonic()
     tables = _tables(inputs, output)
     found = find_micrographs(inputs, output=output, root=project_dir)
-    tasks = plan_outputs(found, output)
+    tasks = plan_outputs(wholes_of(found) if settings.halves else found, output)
     make_output_folder(output)
     # The engine brings torch: two seconds that a wrong word in the command saves.
+    from cryoscore_plugin.batch.agreement import require_halves  # noqa: PLC0415
     from cryoscore_plugin.batch.run import denoise_micrographs  # noqa: PLC0415
 
+    require_halves(tasks, settings)
     monitor = ShellMonitor()
     try:
         results = denoise_micrographs(tasks, settings, monitor)

@@ -5,6 +5,7 @@ its input said about the specimen, and is seen under its own name only when it i
 complete (`writing`). A stack (`.mrcs`) goes through memory image by image.
 """
 
+from cryoscore_plugin.mrc.halves import read_halves
 from cryoscore_plugin.mrc.header import MrcHeader
 from cryoscore_plugin.mrc.reading import (
     is_tiff,
@@ -24,6 +25,7 @@ __all__ = [
     "MrcHeader",
     "is_tiff",
     "iterate_stack",
+    "read_halves",
     "read_header",
     "read_labels",
     "read_micrograph",

@@ -24,6 +24,7 @@ LABELS = {
     "noise_variation": "Noise variation",
     "signal_to_noise": "Kept / removed",
     "residual_whiteness": "Whiteness",
+    "half_correlation": "Halves",
     "clipped_fraction": "Clipped",
 }
 """Heads of columns; another number is called by its own name."""
@@ -35,6 +36,8 @@ MEANINGS = {
     "signal_to_noise": "Power kept over power removed, from 250 to 20 Å",
     "residual_whiteness": "How white what was removed is, 0 to 1; low where structure "
     "was removed",
+    "half_correlation": "Denoised even frames against odd ones as recorded: mean Fourier "
+    "ring correlation from 250 to 20 Å",
     "clipped_fraction": "Part of the pixels that were outliers",
 }
 

@@ -10,6 +10,7 @@ run gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,9 @@ NUMBERS = {
     "noise_variation": "Variation of the noise level over the micrograph",
     "signal_to_noise": "Power kept / power removed, 250 to 20 Å",
     "residual_whiteness": "Whiteness of what was removed (1: white)",
+    "half_correlation": "Denoised even frames against odd ones, 250 to 20 Å (1: alike)",
 }
-"""What is drawn over the session, and how it is called."""
+"""What is drawn over the session if it was measured, and how it is called."""
 
 _PAGE = (11.7, 8.3)
 """Width and height in inches: A4 on its side."""
@@ -113,18 +115,21 @@ def _session_page(results: Sequence[MicrographResult], title: str) -> Figure:
 
     figure = Figure(figsize=_PAGE, layout="constrained")
     figure.suptitle(title)
-    for axes, (name, words) in zip(
-        figure.subplots(2, 2).flat, NUMBERS.items(), strict=True
-    ):
+    measured = {name for result in results for name in result.quality}
+    names = [name for name in NUMBERS if name in measured]
+    columns = max(1, (len(names) + 1) // 2)
+    for axes, name in zip_longest(figure.subplots(2, columns).flat, names):
+        if name is None:
+            axes.set_axis_off()
+            continue
         points = [
             (number, result.quality[name])
             for number, result in enumerate(results, start=1)
             if name in result.quality
         ]
         # Dots as an image: thousands of them as shapes would make a slow file.
-        if points:
-            axes.plot(*zip(*points, strict=True), ".", rasterized=True)
-        axes.set_title(words, fontsize=10)
+        axes.plot(*zip(*points, strict=True), ".", rasterized=True)
+        axes.set_title(NUMBERS[name], fontsize=10)
         axes.set_xlabel("Micrograph, in the order of the table", fontsize=9)
     return figure
 
@@ -171,6 +176,6 @@ def _draw_micrograph(row: Sequence[Axes], result: MicrographResult, why: str) ->
 
 def _numbers_in_words(quality: Mapping[str, float]) -> str:
     words = {"noise_level": "noise", "signal_to_noise": "kept/removed"}
-    words |= {"residual_whiteness": "whiteness"}
+    words |= {"residual_whiteness": "whiteness", "half_correlation": "halves"}
     parts = [f"{word} {quality[k]:.3g}" for k, word in words.items() if k in quality]
     return ", ".join(parts) or "denoised"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 from cryoscore_plugin.checkpoint import ModelCard
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.micrograph import Micrograph
-from cryoscore_plugin.mrc import read_micrograph, read_stack
+from cryoscore_plugin.mrc import read_halves, read_micrograph
 from cryoscore_plugin.noise_model import estimate_noise_model
 from cryoscore_plugin.normalization import standardize
 from cryoscore_plugin.preparation import prepare, prepare_noise
@@ -72,7 +71,7 @@ def read_own(
     size = pixel_size or source.pixel_size
     try:
         if source.halves:
-            return _of_halves(source, _read_halves(source.halves, size), card)
+            return _of_halves(source, read_halves(source.halves, pixel_size=size), card)
         return _of_whole(source, read_micrograph(source.path, pixel_size=size), card)
     except MicrographError as error:
         if str(source.path) in str(error):
@@ -102,7 +101,6 @@ def _of_halves(
     source: TrainingSource, halves: Sequence[Micrograph], card: ModelCard
 ) -> OwnMicrograph:
     first, second = halves
-    _check_pair(first, second)
     one, other = _tensor(first), _tensor(second)
     h, w = working_shape(
         (one.shape[0], one.shape[1]),
@@ -124,38 +122,6 @@ def _of_halves(
         corruption=noise.half(),
         pixel_size=prepared.pixel_size,
     )
-
-
-def _read_halves(paths: Sequence[Path], pixel_size: float | None) -> list[Micrograph]:
-    """The two halves, from two files or from one that holds both."""
-    if len(paths) == 2:
-        return [read_micrograph(path, pixel_size=pixel_size) for path in paths]
-    [path] = paths
-    images = read_stack(path, pixel_size=pixel_size)
-    if len(images) != 2:
-        msg = (
-            f"{path} should hold two halves of a micrograph, but holds {len(images)} "
-            "image(s). Give a table without it, and the halves as files beside the "
-            "micrographs."
-        )
-        raise MicrographError(msg)
-    return images
-
-
-def _check_pair(first: Micrograph, second: Micrograph) -> None:
-    names = f"{first.source} and {second.source}"
-    if first.pixels.shape != second.pixels.shape:
-        msg = (
-            f"{names} should be halves of one micrograph, but have "
-            f"{first.pixels.shape} and {second.pixels.shape} px. Check their names."
-        )
-        raise MicrographError(msg)
-    if np.array_equal(first.pixels, second.pixels):
-        msg = (
-            f"{names} should be halves with independent noise, but are the same image. "
-            "Give the averages of odd and of even frames."
-        )
-        raise MicrographError(msg)
 
 
 def _noise_level(image: ImageTensor, shape: tuple[int, int]) -> float:

@@ -117,6 +117,18 @@ def test_write_binned_writes_at_the_working_pixel_size(raw, denoise):
     assert "scale the coordinates" in answer.out
 
 
+def test_halves_give_a_figure_and_are_no_micrographs_themselves(raw, denoise):
+    assert "no table names them" in denoise("raw", "--halves").err
+    # Two images of noise, as if they were the halves of a third.
+    (raw / "b.mrc").rename(raw / "a_EVN.mrc")
+    (raw / "c.mrc").rename(raw / "a_ODD.mrc")
+    assert "Denoised 1 of 1 in" in denoise("raw", "--halves").out
+    measured = " ".join(read_labels(Path("out/a.mrc")))
+    [word] = [w for w in measured.split() if w.startswith("half_correlation=")]
+    # Eleven rings of 450 coefficients in all: four standard errors of the mean.
+    assert abs(float(word.partition("=")[2])) < 0.4
+
+
 @pytest.mark.usefixtures("usual")
 def test_overwrite_does_it_again(raw, denoise):
     assert "1 were finished before" in denoise(raw / "a.mrc").out

@@ -536,3 +536,56 @@ def test_help_and_wrong_options_load_no_engine() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "set()"
+
+
+def halves_in_the_table(first: str, second: str) -> None:
+    """Add the columns of the halves, which those of the second row may not have."""
+    text = Path(TABLE).read_text()
+    columns = "_rlnMicrographNameEven #7 \n_rlnMicrographNameOdd #8 \n"
+    text = text.replace(
+        "_rlnSomethingUnknown #6 \n", "_rlnSomethingUnknown #6 \n" + columns
+    )
+    text = text.replace("00012 \n", f"00012 {first} \n")
+    Path(TABLE).write_text(text.replace('""', f'"" {second}'))
+
+
+@pytest.mark.usefixtures("job")
+def test_halves_of_the_table_go_to_the_engine_and_their_figure_into_the_table(
+    engine: StandIn,
+) -> None:
+    halves_in_the_table("Halves/a1.mrc Halves/a2.mrc", "Halves/b1.mrc Halves/b2.mrc")
+    engine.quality = {A: {"half_correlation": 0.5}, B: {"half_correlation": 0.25}}
+    assert run("--halves").exit_code == 0
+    assert engine.settings.halves
+    assert [task.halves for task in engine.tasks] == [
+        (Path(f"Halves/{name}1.mrc"), Path(f"Halves/{name}2.mrc")) for name in "ab"
+    ]
+    table = read_micrographs(JOB / "denoised_micrographs.star").table
+    assert list(table["rlnFourierShellCorrelation"]) == ["0.5", "0.25"]
+
+
+@pytest.mark.usefixtures("job", "engine")
+def test_halves_where_there_are_none_are_refused() -> None:
+    result = run("--halves")
+    assert markers() == ["RELION_JOB_EXIT_FAILURE"]
+    assert "none of the 2 micrographs has images of even" in result.output
+
+
+@pytest.mark.usefixtures("job")
+def test_halves_beside_the_micrographs_are_used_by_the_real_engine(
+    tiny_checkpoint: Path,
+) -> None:
+    for seed, end in enumerate(("EVN", "ODD")):
+        path = Path(A).with_name(f"a_{end}.mrc")
+        shutil.copy(A, path)
+        with mrcfile.open(path, mode="r+") as file:
+            shape = file.data.shape
+            file.data[:] += np.random.default_rng(seed).normal(0, 1, shape)
+    result = run("--halves", "--model", str(tiny_checkpoint), "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    table = read_micrographs(JOB / "denoised_micrographs.star").table
+    first, second = table["rlnFourierShellCorrelation"]
+    # The halves have one signal, and each as much noise of its own.
+    assert 0.1 < float(first) < 0.9
+    assert str(second) == "nan"
+    assert "No half_correlation: no images of even and odd frames" in result.output

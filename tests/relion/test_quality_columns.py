@@ -18,14 +18,16 @@ from relion_wrappers.quality_columns import QUALITY_COLUMNS, with_quality
 from relion_wrappers.star_file import write_star
 
 A, B = "MotionCorr/job002/Movies/a.mrc", "MotionCorr/job002/Movies/b.mrc"
+NUMBERS = ["noise_level", "signal_to_noise", "residual_whiteness", "half_correlation"]
 QUALITY = {
-    A: {"noise_level": 12.5, "signal_to_noise": 0.125, "residual_whiteness": 0.75},
-    B: {"noise_level": 1e-5, "signal_to_noise": 0.5, "residual_whiteness": 0.9},
+    A: dict(zip(NUMBERS, (12.5, 0.125, 0.75, 0.625), strict=True)),
+    B: dict(zip(NUMBERS, (1e-5, 0.5, 0.9, -0.01), strict=True)),
 }
 LABELS = [
     "rlnStandardDeviationValue",
     "rlnSignalToNoiseRatio",
     "rlnParticleFigureOfMerit",
+    "rlnFourierShellCorrelation",
 ]
 PATH = os.pathsep.join(
     filter(None, [os.environ.get("RELION_BIN", ""), os.environ["PATH"]])
@@ -51,15 +53,15 @@ def test_numbers_follow_the_columns_of_the_input(micrographs: MicrographsStar) -
     assert list(table.columns) == before + LABELS
     assert table[before].equals(micrographs.table)
     assert table[LABELS].to_numpy().tolist() == [
-        ["12.5", "0.125", "0.75"],
-        ["1e-05", "0.5", "0.9"],
+        ["12.5", "0.125", "0.75", "0.625"],
+        ["1e-05", "0.5", "0.9", "-0.01"],
     ]
 
 
 def test_raw_name_stays_the_last_column(micrographs: MicrographsStar) -> None:
     star = denoised_star(with_quality(micrographs, QUALITY), {A: "a.mrc", B: "b.mrc"})
     columns = list(star.blocks[micrographs.block])
-    assert columns[-4:] == [*LABELS, "rlnMicrographNameRaw"]
+    assert columns[-5:] == [*LABELS, "rlnMicrographNameRaw"]
 
 
 def test_missing_number_is_nan_and_a_column_without_any_is_left_out(
@@ -86,6 +88,7 @@ def test_column_that_is_there_already_is_kept(micrographs: MicrographsStar) -> N
         ("rlnStandardDeviationValue", "1", "a"),
         ("rlnSignalToNoiseRatio", "0.3", "b"),
         ("rlnParticleFigureOfMerit", "0.8", "b"),
+        ("rlnFourierShellCorrelation", "0.5", "a"),
     ],
 )
 def test_relion_selects_on_each_number(

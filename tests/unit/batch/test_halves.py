@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cryoscore_plugin.batch.halves import find_halves, training_sources
+from cryoscore_plugin.batch.halves import find_halves, training_sources, wholes_of
 from cryoscore_plugin.batch.inputs import FoundMicrograph, find_micrographs
 
 LAYOUTS = {
@@ -81,3 +81,13 @@ def test_halves_that_a_table_names_count_more_than_the_files_beside(
     assert (source.halves, source.pixel_size) == (named, 1.5)
     both = FoundMicrograph(path=whole, below=whole, halves=(Path("both.mrc"),))
     assert training_sources([both])[0].halves == (Path("both.mrc"),)
+
+
+def test_halves_of_a_whole_that_is_there_are_no_micrographs(
+    layout: tuple[Path, Path, Path],
+) -> None:
+    whole, even, odd = layout
+    [one] = wholes_of(find_micrographs([Path()]))
+    assert one.path == whole
+    whole.unlink()
+    assert {one.path for one in wholes_of(find_micrographs([Path()]))} == {even, odd}
