@@ -10,7 +10,9 @@ and particles, and that it does not use for micrographs itself:
 - `rlnSignalToNoiseRatio`: power that was kept over power that was removed, between
   250 and 20 Å, where particles are;
 - `rlnParticleFigureOfMerit`: how even the spectrum of what was removed is, from 0 to
-  1; low where structure was removed, such as carbon, crystalline ice or a particle.
+  1; low where structure was removed, such as carbon, crystalline ice or a particle;
+- `rlnFourierShellCorrelation`, where halves are used: how well the denoised image of
+  even frames agrees with that of odd frames as recorded, between 250 and 20 Å.
 
 They compare the micrographs of one data set, and are no measure of truth. The tests
 hold that RELION itself keeps and selects on them.
