@@ -21,6 +21,7 @@ from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.cli import cryoscore
 from cryoscore_plugin.errors import CheckpointError, JobAbortedError
+from cryoscore_plugin.mrc import read_labels
 from relion_wrappers import cli, denoise
 from relion_wrappers.micrographs_star import read_micrographs
 
@@ -589,3 +590,17 @@ def test_halves_beside_the_micrographs_are_used_by_the_real_engine(
     assert 0.1 < float(first) < 0.9
     assert str(second) == "nan"
     assert "No half_correlation: no images of even and odd frames" in result.output
+
+
+@pytest.mark.usefixtures("job")
+def test_uncertainty_and_estimate_are_parameters_of_the_job(tiny_checkpoint) -> None:
+    model = ("--model", str(tiny_checkpoint))
+    words = ("--uncertainty", "--probes", "1", "--estimate", "map", "--steps", "2")
+    result = run(*model, *words)
+    assert result.exit_code == 0, result.output
+    output = JOB / "Movies" / "a.mrc"
+    assert "cryoscore estimate map, not the posterior mean" in read_labels(output)
+    spread = JOB / "Movies" / "uncertainty" / "a_uncertainty.mrc"
+    assert mrcfile.read(spread).shape == mrcfile.read(output).shape
+    # What a picker is given is the table, which does not list it.
+    assert "uncertainty" not in (JOB / "denoised_micrographs.star").read_text()
