@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
+from cryoscore_plugin.batch.uncertainty import uncertainty_file
 from cryoscore_plugin.cli.progress import ShellMonitor
 from cryoscore_plugin.errors import MicrographError
 from cryosparc_jobs.exposures import DenoisedFile, Exposure
@@ -125,7 +126,10 @@ class EventLogMonitor:
         file = result.task.output
         path = f"{self._job.uid}/{exposure.denoised_name}"
         try:
-            self._place.deliver(file)
+            # The uncertainty belongs to no output of the job; it lies beside its image.
+            for one in (file, uncertainty_file(file)):
+                if one is file or one.exists():
+                    self._place.deliver(one)
             described = DenoisedFile.of(file, path)
         except MicrographError as error:
             self._fail(exposure, str(error), passing=True)

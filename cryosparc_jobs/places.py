@@ -144,6 +144,7 @@ class ThroughServer:
         self.description = f"the server, with {scratch} in between"
         self._job = job
         self._scratch = scratch
+        self._made = {scratch}
 
     def raw(self, exposure: Exposure) -> Path:
         """A file in our own folder, with the folders of the project."""
@@ -183,10 +184,17 @@ class ThroughServer:
             return
         try:
             name = file.relative_to(self._scratch).as_posix()
+            self._make_folder(file.parent)
             self._job.files.upload(name, file.read_bytes())
         except InputError as error:
             raise MicrographError(str(error)) from error
         done.write_text(state, encoding="ascii")
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder of ours in the job as well, once."""
+        if folder not in self._made:
+            self._job.files.mkdir(folder.relative_to(self._scratch).as_posix())
+            self._made.add(folder)
 
     def write(self, name: str, data: bytes) -> None:
         """Upload a small file."""

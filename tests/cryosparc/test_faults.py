@@ -211,6 +211,17 @@ def test_project_that_is_not_here_is_worked_on_through_the_server(site, denoise)
     assert not list(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.mrc"))
 
 
+@pytest.mark.parametrize("folder", [None, "/not/on/this/machine"])
+def test_uncertainty_is_delivered_beside_its_image(site, denoise, folder):
+    site.told_folder = folder or site.told_folder
+    assert denoise("--uncertainty", "--probes", "1").code == 0
+    spreads = list((site.folder / "J2").rglob("*_uncertainty.mrc"))
+    assert len(spreads) == 3
+    for spread in spreads:
+        image = spread.name.replace("_uncertainty", "")
+        assert (spread.parents[1] / image).exists()
+
+
 def test_scratch_is_where_the_user_wants_it(site, denoise, tmp_path, fault):
     site.told_folder = "/not/on/this/machine"
     fault("jobs.save_output", "code", times=ALWAYS)

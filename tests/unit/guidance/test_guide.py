@@ -10,6 +10,7 @@ import torch
 
 from cryoscore_plugin.density.atomic_model import centred_model
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.evaluation.pickers import find_picks, laplacian_of_gaussian
 from cryoscore_plugin.guidance.guide import guide, guided_band, guided_mean
 from cryoscore_plugin.guidance.search import Guidance, NoisyImage, reference_mean
 from cryoscore_plugin.guidance.view_making import even_rotations, views_of_model
@@ -118,6 +119,24 @@ def test_a_wrong_reference_makes_nothing_up_where_nothing_is(views, others):
     right = reference_mean(image, guidance(views))
     wrong = reference_mean(image, guidance(others))
     assert float(wrong[empty].std()) < 0.05 * float(right[~empty].std())
+
+
+def test_a_wrong_reference_adds_no_picks_to_noise(others):
+    """Of a network that lets a fifth of the noise pass, at any threshold."""
+
+    def strengths(image):
+        diameter = others.diameter / PIXEL_SIZE
+        response = laplacian_of_gaussian(image.numpy(), diameter=diameter)
+        return find_picks(response, min_distance=diameter / 2).scores
+
+    before, after = [], []
+    for seed in range(4):
+        estimate = 0.2 * noise(seed)
+        guided = guide(estimate, noisy(noise(seed)), guidance(others))
+        before.extend(strengths(estimate))
+        after.extend(strengths(guided))
+    for threshold in np.quantile(before, [0.5, 0.8, 0.95]):
+        assert (np.array(after) > threshold).sum() <= (before > threshold).sum()
 
 
 def test_the_empty_component_decides_how_faint_particles_are_judged(views):
