@@ -18,7 +18,7 @@ from cryosparc_jobs.request import Request, denoise_options, job_options
 
 @click.group()
 def cryosparc() -> None:
-    """Jobs in a CryoSPARC project: denoise, watch, submit, and help for both."""
+    """Jobs in a CryoSPARC project: denoise, watch, train, submit, and help for them."""
 
 
 @cryosparc.command()
@@ -40,7 +40,7 @@ def denoise(
     from cryosparc_jobs.client import connect  # noqa: PLC0415
     from cryosparc_jobs.denoise import run_denoise_job  # noqa: PLC0415
 
-    if run_denoise_job(connect(login), request, settings).reasons:
+    if not run_denoise_job(connect(login), request, settings).is_sound:
         context.exit(FAILED)
 
 
@@ -81,7 +81,7 @@ def watch(
     from cryosparc_jobs.watch import Pace, run_watch_job  # noqa: PLC0415
 
     pace = Pace(every=every, idle=idle)
-    if run_watch_job(connect(login), request, settings, pace).reasons:
+    if not run_watch_job(connect(login), request, settings, pace).is_sound:
         context.exit(FAILED)
 
 
@@ -107,14 +107,15 @@ def train(*, request: Request, login: Login, settings: TrainSettings) -> None:
 @cryosparc.command(context_settings={"ignore_unknown_options": True})
 @submit_options
 @login_options
-@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- DENOISE...")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @verbose_option
 def submit(*, order: Order, login: Login, words: tuple[str, ...]) -> None:
-    """Run `denoise` on a cluster, with the site's own TEMPLATE.
+    """Run `denoise` or `train` on a cluster, with the site's own TEMPLATE.
 
-    TEMPLATE is the cluster_script.sh of a lane of CryoSPARC; DENOISE are the words
-    that follow `cryoscore cryosparc denoise`, after two dashes. The job's card is made
-    at once. Lanes cannot run External jobs: CryoSPARC will not show it as queued.
+    TEMPLATE is the cluster_script.sh of a lane of CryoSPARC; COMMAND are the words that
+    follow `cryoscore cryosparc`, after two dashes, and `denoise` may be left out. The
+    job's card is made at once. Lanes cannot run External jobs: CryoSPARC will not show
+    it as queued.
     """
     from cryosparc_jobs.submission import submit_job  # noqa: PLC0415  as above
 

@@ -20,6 +20,7 @@ from cryosparc_jobs.monitor import Record
 from cryosparc_jobs.outputs import Work, add_outputs, save_outputs
 from cryosparc_jobs.projects import Project
 from cryosparc_jobs.provenance import provenance
+from cryosparc_jobs.reference import reference_facts, with_reference
 from cryosparc_jobs.request import Request
 from cryosparc_jobs.start import open_place
 from cryosparc_jobs.steps import check_settings, denoise_exposures, finish
@@ -94,6 +95,7 @@ def prepare_job(
     facts = provenance(connection, request.source, settings, model=settings.model)
     project = Project(connection, request.project)
     project.check_output(request.source, "exposure", RAW)
+    facts["reference"] = reference_facts(project, request, settings)
     job = make_card(project, request, CARD)
     facts["command"] = request.command("denoise", job.uid, settings)
     return facts, project, job
@@ -127,7 +129,7 @@ def begin(
     work = Work(
         job=job,
         place=place,
-        settings=settings,
+        settings=with_reference(job, place, settings, facts["reference"]),
         record=Record(),
         picking_output=request.picking_output,
     )

@@ -8,7 +8,7 @@ the raw one, so that CryoSPARC knows both as one exposure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -76,11 +76,6 @@ class Exposure:
     section: int = 0
     halves: PurePosixPath | None = None
     optics: Optics | None = None
-
-    @property
-    def of_halves(self) -> Exposure | None:
-        """The file of its halves, as an exposure; None if it has none."""
-        return None if self.halves is None else replace(self, path=self.halves)
 
     @property
     def denoised_name(self) -> str:
@@ -182,10 +177,10 @@ def read_exposures(rows: Any, origin: str) -> list[Exposure]:  # noqa: ANN401  D
     return [
         Exposure(
             uid=uid,
-            path=_path(path),
+            path=project_path(path),
             pixel_size=float(size) or None,
             section=int(section),
-            halves=_path(both) if len(both) else None,
+            halves=project_path(both) if len(both) else None,
             optics=optics,
         )
         for uid, path, size, section, both, optics in zip(
@@ -268,6 +263,7 @@ def copy_slot(rows: Any, slot: str, *, raw: Any) -> None:  # noqa: ANN401  Datas
             rows[name] = raw[f"{RAW}/{key}"]
 
 
-def _path(stored: bytes | str) -> PurePosixPath:
+def project_path(stored: bytes | str) -> PurePosixPath:
+    """A path relative to the project, as a dataset has it."""
     text = stored.decode() if isinstance(stored, bytes) else str(stored)
     return PurePosixPath(text.removeprefix(">"))

@@ -42,6 +42,8 @@ class Record:
         What the run said, by uid.
     description : list[str]
         Model and device in words, once the run has begun.
+    doubts : list[str]
+        What is wrong with the job as a whole, although it has its results.
     """
 
     files: dict[int, DenoisedFile] = field(default_factory=dict)
@@ -49,6 +51,12 @@ class Record:
     passing: set[int] = field(default_factory=set)
     results: dict[int, MicrographResult] = field(default_factory=dict)
     description: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no micrograph failed, and nothing else is wrong."""
+        return not self.reasons and not self.doubts
 
 
 class EventLogMonitor:
@@ -93,7 +101,7 @@ class EventLogMonitor:
         exposure = self._exposures[task.output]
         try:
             _refuse_stack(exposure)
-            self._place.fetch(exposure)
+            self._place.fetch(exposure.path)
         except MicrographError as error:
             self._fail(exposure, str(error))
             click.echo(f"{exposure.path.name} FAILED: {error}", err=True)

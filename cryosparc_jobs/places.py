@@ -13,13 +13,12 @@ import secrets
 import shutil
 import stat
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from cryoscore_plugin.errors import InputError, MicrographError
 from cryoscore_plugin.files import replacing
 from cryosparc_jobs.client import client_errors, patiently, reason
-from cryosparc_jobs.exposures import Exposure
 from cryosparc_jobs.external_job import ExternalJob
 
 _LONG_AGO = 1_000_000_000
@@ -32,11 +31,11 @@ class Place(Protocol):
 
     description: str
 
-    def raw(self, exposure: Exposure) -> Path:
-        """Where the file of a micrograph is, or will be once it is fetched."""
+    def raw(self, path: PurePosixPath) -> Path:
+        """Where a file of the project is, or will be once it is fetched."""
         ...
 
-    def fetch(self, exposure: Exposure) -> None:
+    def fetch(self, path: PurePosixPath) -> None:
         """See that this file is there; raises `MicrographError` if it cannot be."""
         ...
 
@@ -76,22 +75,22 @@ class ProjectFolder:
         self._folder = project / job.uid
         self._through_server = ThroughServer(job, scratch)
 
-    def raw(self, exposure: Exposure) -> Path:
+    def raw(self, path: PurePosixPath) -> Path:
         """The file in the project, or one that only the server can reach."""
-        path = self._project / exposure.path
-        return path if path.exists() else self._through_server.raw(exposure)
+        file = self._project / path
+        return file if file.exists() else self._through_server.raw(path)
 
-    def fetch(self, exposure: Exposure) -> None:
+    def fetch(self, path: PurePosixPath) -> None:
         """Ask the server, if a link leads to where this machine does not see."""
-        path = self._project / exposure.path
-        if path.exists():
+        file = self._project / path
+        if file.exists():
             return
         try:
-            self._through_server.fetch(exposure)
+            self._through_server.fetch(path)
         except MicrographError as error:
-            target = f" (a link to {os.readlink(path)})" if path.is_symlink() else ""  # noqa: PTH115  text, as it stands
+            target = f" (a link to {os.readlink(file)})" if file.is_symlink() else ""  # noqa: PTH115  text, as it stands
             msg = (
-                f"{exposure.path}{target} should be in the project, but cannot be "
+                f"{path}{target} should be in the project, but cannot be "
                 f"reached from this machine, and the server does not send it: "
                 f"{reason(error.__cause__ or error)}. Mount the disk that it is on, or "
                 "import copies."
@@ -146,28 +145,26 @@ class ThroughServer:
         self._scratch = scratch
         self._made = {scratch}
 
-    def raw(self, exposure: Exposure) -> Path:
+    def raw(self, path: PurePosixPath) -> Path:
         """A file in our own folder, with the folders of the project."""
         # A path of the server must not lead out of it.
-        parts = [one for one in exposure.path.parts if one not in {"/", ".."}]
+        parts = [one for one in path.parts if one not in {"/", ".."}]
         return self._scratch.joinpath("raw", *parts)
 
-    def fetch(self, exposure: Exposure) -> None:
-        """Ask the server for the micrograph, unless an earlier run did."""
-        path = self.raw(exposure)
-        if path.exists():
+    def fetch(self, path: PurePosixPath) -> None:
+        """Ask the server for the file, unless an earlier run did."""
+        file = self.raw(path)
+        if file.exists():
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            data = patiently(
-                lambda: self._job.files.download_from_project(str(exposure.path))
-            )
-            with replacing(path) as temporary:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            data = patiently(lambda: self._job.files.download_from_project(str(path)))
+            with replacing(file) as temporary:
                 temporary.write_bytes(data)
                 os.utime(temporary, (_LONG_AGO, _LONG_AGO))
         except client_errors() as error:
             msg = (
-                f"{exposure.path} should be fetched from CryoSPARC, but was not: "
+                f"{path} should be fetched from CryoSPARC, but was not: "
                 f"{reason(error)}. Run where the project directory can be seen."
             )
             raise MicrographError(msg) from error

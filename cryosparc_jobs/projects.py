@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from cryoscore_plugin.errors import InputError
-from cryosparc_jobs.client import Connection, asking, patiently
+from cryosparc_jobs.ancestry import JobRecord, record_of
+from cryosparc_jobs.client import Connection, asking, client_errors, patiently
 from cryosparc_jobs.external_job import ACTIVE, ExternalJob
 from cryosparc_jobs.source import Source
+
+logger = logging.getLogger(__name__)
 
 _KINDS = {"exposure": "exposures", "volume": "a volume"}
 """What is wanted, in our words."""
@@ -158,6 +162,44 @@ class Project:
                 f"with {', '.join(slots) or 'nothing'}. {_ADVICE[kind]}"
             )
             raise InputError(msg)
+
+    def record(self, uid: str) -> JobRecord:
+        """Type and inputs of any job.
+
+        Raises
+        ------
+        InputError
+            If there is none of this number.
+        """
+        with asking(f"find the job {self.uid} {uid}", "Was it deleted?"):
+            handle = patiently(lambda: self._handle.find_job(uid))
+        return record_of(handle, is_v5=self._connection.is_v5)
+
+    def numbers(self, output: Source, slot: str, field: str) -> set[int] | None:
+        """Whole numbers in an output; None if it does not have them.
+
+        Parameters
+        ----------
+        output : Source
+            The output.
+        slot : str
+            The slot to load.
+        field : str
+            Name of the column, such as `uid` or `location/micrograph_uid`.
+        """
+
+        def load() -> Any:  # noqa: ANN401  Dataset
+            handle = self._handle.find_job(output.job)
+            return handle.load_output(output.output, slots=[slot])
+
+        try:
+            rows = patiently(load)
+        except client_errors():
+            logger.debug("No %s of %s", field, output, exc_info=True)
+            return None
+        if field not in rows.fields():
+            return None
+        return {int(value) for value in rows[field]} or None
 
     def active_jobs(self) -> list[str]:
         """External jobs of the project that are shown as running.

@@ -147,4 +147,11 @@ _DENOISE_OPTIONS = (
         is_flag=True,
         help="Write a second output, for pickers that do not know denoised micrographs.",
     ),
+    click.option(
+        "--reference-volume",
+        metavar="J55:volume",
+        help="Known particle that guides the result: a volume of the project, in place "
+        "of --reference. How independent it is, is read from the jobs that it comes "
+        "from. Needs guidance.",
+    ),
 )

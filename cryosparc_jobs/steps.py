@@ -23,6 +23,7 @@ from cryoscore_plugin.errors import (
     MicrographError,
 )
 from cryoscore_plugin.settings import DenoiseSettings
+from cryosparc_jobs.audit import audit
 from cryosparc_jobs.exposures import OUTPUT, PICKING_OUTPUT, REJECTED_OUTPUT, Exposure
 from cryosparc_jobs.monitor import EventLogMonitor, Record
 from cryosparc_jobs.outputs import Work
@@ -85,7 +86,7 @@ def denoise_exposures(
         return  # The engine would be loaded for nothing.
     tasks = [
         MicrographTask(
-            source=work.place.raw(exposure),
+            source=work.place.raw(exposure.path),
             output=output,
             pixel_size=exposure.pixel_size,
             optics=exposure.optics,
@@ -121,10 +122,12 @@ def finish(work: Work, facts: dict[str, Any]) -> None:
     record = work.record
     _refuse_unfinished(work)
     _show(work)
+    audit(work)
     ended = {
         "engine": record.description,
         "denoised": len(record.files),
         "failed": {str(uid): why for uid, why in record.reasons.items()},
+        "doubts": record.doubts,
         "seconds": {
             str(uid): round(one.seconds, 2) for uid, one in record.results.items()
         },

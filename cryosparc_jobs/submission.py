@@ -1,22 +1,27 @@
-"""Make the card of a denoise job, and give its command to a cluster."""
+"""Make the card of a denoise or train job, and give its command to a cluster."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
+from pydantic import BaseModel
 
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.errors import ConfigError, InputError
-from cryoscore_plugin.settings import DenoiseSettings
+from cryoscore_plugin.settings import DenoiseSettings, TrainSettings
 from cryosparc_jobs.checks import token_path
 from cryosparc_jobs.client import Connection, connect
 from cryosparc_jobs.denoise import prepare_job
+from cryosparc_jobs.external_job import ExternalJob
 from cryosparc_jobs.login import Login
 from cryosparc_jobs.order import Order
-from cryosparc_jobs.request import Request, denoise_options
+from cryosparc_jobs.projects import Project
+from cryosparc_jobs.request import Request, denoise_options, job_options
 from cryosparc_jobs.submit import (
     Place,
     Resources,
@@ -26,6 +31,7 @@ from cryosparc_jobs.submit import (
     submit_template,
     variables,
 )
+from cryosparc_jobs.train import prepare_train_job
 
 
 def submit_job(order: Order, login: Login, words: Sequence[str]) -> str:
@@ -38,7 +44,7 @@ def submit_job(order: Order, login: Login, words: Sequence[str]) -> str:
     login : Login
         Where CryoSPARC is, and who asks.
     words : Sequence[str]
-        What follows `cryoscore cryosparc denoise`.
+        What follows `cryoscore cryosparc`; `denoise` may be left out.
 
     Returns
     -------
@@ -50,7 +56,8 @@ def submit_job(order: Order, login: Login, words: Sequence[str]) -> str:
     CryoScoreError
         If the words, the template or the server cannot be used, or the cluster refuses.
     """
-    request, settings = _understood(words)
+    verb, *rest = words if words[:1] and words[0] in _JOBS else ("denoise", *words)
+    request, settings = _understood(verb, rest)
     send = (
         None
         if order.only_write
@@ -58,11 +65,11 @@ def submit_job(order: Order, login: Login, words: Sequence[str]) -> str:
     )
     connection = connect(login)
     _check_login_for_nodes(connection)
-    _, project, job = prepare_job(connection, request, settings)
+    _, project, job = _JOBS[verb].prepare(connection, request, settings)
     more = () if request.job else ("--job", job.uid)
-    denoise = ["cryosparc", "denoise", *words, *more, "--url", login.url]
+    command = ["cryosparc", verb, *rest, *more, "--url", login.url]
     place = Place(project=request.project, job=job.uid, folder=project.folder())
-    script = _write(order, command_line(denoise), place)
+    script = _write(order, command_line(command), place)
     if send is None:
         return f"Wrote {script} for {request.project} {job.uid}. Submit it by hand."
     values = {"script_path_abs": str(script.absolute())}
@@ -71,18 +78,38 @@ def submit_job(order: Order, login: Login, words: Sequence[str]) -> str:
     return f"Submitted {script} for {request.project} {job.uid}. {answer}".strip()
 
 
-def _understood(words: Sequence[str]) -> tuple[Request, DenoiseSettings]:
-    """What the words of `denoise` mean, before anything is made."""
-    found: list[tuple[Request, DenoiseSettings]] = []
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """A command that a cluster may run: its words, and how its card is made."""
+
+    options: Callable[[Any], Any]
+    settings: type[BaseModel]
+    prepare: Callable[..., tuple[dict[str, Any], Project, ExternalJob]]
+
+
+_JOBS = {
+    "denoise": _Job(
+        options=denoise_options, settings=DenoiseSettings, prepare=prepare_job
+    ),
+    "train": _Job(
+        options=job_options, settings=TrainSettings, prepare=prepare_train_job
+    ),
+}
+
+
+def _understood(verb: str, words: Sequence[str]) -> tuple[Request, BaseModel]:
+    """What the words of a command mean, before anything is made."""
+    found: list[tuple[Request, BaseModel]] = []
+    job = _JOBS[verb]
 
     @click.command(add_help_option=False)
-    @denoise_options
-    @settings_options(DenoiseSettings)
-    def denoise(*, request: Request, settings: DenoiseSettings) -> None:
+    @job.options
+    @settings_options(job.settings)
+    def command(*, request: Request, settings: BaseModel) -> None:
         found.append((request, settings))
 
     try:
-        denoise.main(
+        command.main(
             list(words),
             standalone_mode=False,
             token_normalize_func=lambda token: token.replace("_", "-"),
@@ -90,7 +117,7 @@ def _understood(words: Sequence[str]) -> tuple[Request, DenoiseSettings]:
     except click.ClickException as error:
         msg = (
             f"What follows the two dashes should be the words of `cryoscore cryosparc "
-            f"denoise`, but: {error.format_message()} Options of the login stand before "
+            f"{verb}`, but: {error.format_message()} Options of the login stand before "
             "the dashes."
         )
         raise ConfigError(msg) from error

@@ -155,7 +155,7 @@ def _fetched(
     for source in chosen:
         exposure = by_source[source]
         try:
-            place.fetch(exposure.of_halves or exposure)
+            place.fetch(exposure.halves or exposure.path)
         except MicrographError as error:
             log.on_message(str(error))  # Training leaves out what it cannot read.
     if (doubt := _doubt_about_halves(chosen)) is None:
@@ -183,9 +183,9 @@ def _doubt_about_halves(sources: Sequence[TrainingSource]) -> str | None:
 
 
 def _source(place: Place, exposure: Exposure) -> TrainingSource:
-    halves = exposure.of_halves
+    halves = exposure.halves
     return TrainingSource(
-        path=place.raw(exposure),
+        path=place.raw(exposure.path),
         pixel_size=exposure.pixel_size,
         halves=() if halves is None else (place.raw(halves),),
     )

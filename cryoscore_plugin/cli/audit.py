@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cryoscore_plugin.batch.inputs import FoundMicrograph, find_micrographs
+from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.records import MICROGRAPH, Row, print_table, write_record
@@ -95,6 +96,34 @@ def audit(
     click.echo(outcome.verdict)
     if not outcome.passed:
         context.exit(FAILED)
+
+
+def audit_task(
+    task: MicrographTask, settings: DenoiseSettings, output: Path
+) -> AuditOutcome:
+    """Audit a micrograph that a run has guided; see `run_audit`.
+
+    Parameters
+    ----------
+    task : MicrographTask
+        The micrograph.
+    settings : DenoiseSettings
+        Of the run.
+    output : Path
+        Folder for the files.
+
+    Raises
+    ------
+    CryoScoreError
+        As `run_audit`.
+    """
+    found = FoundMicrograph(
+        path=task.source,
+        below=task.output,
+        pixel_size=task.pixel_size,
+        optics=task.optics,
+    )
+    return run_audit([found], settings, output)
 
 
 def run_audit(

@@ -10,12 +10,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.batch.halves import wholes_of
-from cryoscore_plugin.batch.inputs import (
-    FoundMicrograph,
-    find_micrographs,
-    is_table,
-    table_formats,
-)
+from cryoscore_plugin.batch.inputs import find_micrographs, is_table, table_formats
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.batch.plan import plan_outputs
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
@@ -111,16 +106,10 @@ def _audit_passed(
     ]
     if settings.reference is None or not new:
         return True
-    from cryoscore_plugin.cli.audit import run_audit  # noqa: PLC0415  only if guided
+    from cryoscore_plugin.cli.audit import audit_task  # noqa: PLC0415  only if guided
 
     task = new[0]
-    first = FoundMicrograph(
-        path=task.source,
-        below=task.output,
-        pixel_size=task.pixel_size,
-        optics=task.optics,
-    )
-    outcome = run_audit([first], settings, output / "audit")
+    outcome = audit_task(task, settings, output / "audit")
     click.echo(f"Audit of {task.source}: {outcome.verdict}", err=not outcome.passed)
     return outcome.passed
 

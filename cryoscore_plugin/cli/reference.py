@@ -10,7 +10,7 @@ import click
 from cryoscore_plugin.batch.inputs import find_micrographs, is_table
 from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.errors import ConfigError, InputError
-from cryoscore_plugin.guidance.card import DOUBTS, checked_card
+from cryoscore_plugin.guidance.card import DOUBTS, RESOLUTION, VIEWS, checked_card
 
 DEFAULT_TIERS = {
     "shape": "R1",
@@ -55,14 +55,14 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--resolution",
     type=POSITIVE,
-    default=20.0,
+    default=RESOLUTION,
     show_default=True,
     help="Finest detail that may guide, in Å.",
 )
 @click.option(
     "--views",
     type=click.IntRange(min=1),
-    default=200,
+    default=VIEWS,
     show_default=True,
     help="Orientations; of class averages, turns in the plane for all together.",
 )

@@ -28,6 +28,9 @@ FORMAT = "cryoscore-reference-1"
 LONGEST_HEADER = 100_000_000
 """In bytes, as the safetensors format limits it."""
 
+RESOLUTION, VIEWS = 20.0, 200
+"""Finest detail of a reference in Å, and its orientations, unless asked otherwise."""
+
 DOUBTS = {
     "R3": "the reference is from the same data set (R3): what it finds there is no "
     "independent evidence",

@@ -75,6 +75,18 @@ def test_script_of_the_site_runs_our_command(site, submit, cluster, tiny_checkpo
     assert "Submitted cryoscore_submit.sh for P1 J2. 77" in answer.out
 
 
+def test_training_is_submitted_as_well(site, shell, cluster, tiny_checkpoint):
+    words = ("train", "P1", "W1", "J1:exposures", "--start", str(tiny_checkpoint))
+    template = cluster / "cluster_script.sh"
+    answer = shell("submit", template, "--set", "partition=gpu", "--", *words)
+    assert answer.code == 0, answer.err
+    assert site.jobs["J2"].title == "Train a denoiser (cryoscore)"
+    assert shlex.split((cluster / "taken.sh").read_text().splitlines()[7]) == [
+        *(sys.executable, "-m", "cryoscore_plugin", "cryosparc", *words),
+        *("--job", "J2", "--url", site.url),
+    ]
+
+
 def test_card_is_there_at_once_and_waits(site, submit):
     submit()
     assert site.jobs["J2"].status == "building"

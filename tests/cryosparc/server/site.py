@@ -46,6 +46,8 @@ DTYPES = {
         ("phase_shift_rad", "f4"),
         ("type", "O"),
     ],
+    "volume_blob": [("path", "O"), ("shape", "3u4"), ("psize_A", "f4")],
+    "location": [("micrograph_uid", "u8"), ("center_x_frac", "f4")],
     "stat_blob": [("path", "O"), ("shape", "2u4"), ("psize_A", "f4")],
 }
 ACTIVE = ("running", "waiting")
@@ -264,8 +266,10 @@ class Site:
             raise Refused(422, msg)
         job.outputs[output].data = data
 
-    def load_output(self, job: Job, output: str) -> Dataset:
+    def load_output(self, job: Job, output: str, slot: str = "all") -> Dataset:
         made = job.outputs[output]
+        if slot not in {"all", *(name for name, _ in self._slots(job, output))}:
+            raise Refused(422, f"{output} has no {slot}")
         if made.data is None:
             raise Refused(404, f"No results for {output}")
         data = made.data.copy()

@@ -83,10 +83,22 @@ def job_document(site: Site, job: Job) -> dict[str, Any]:
 
 def _metafiles(job: Job, output: str, slot: str) -> list[str]:
     made = job.outputs[output]
-    if made.data is None or job.type != "snowflake":
+    if made.data is None:
         return []
     own = slot in {one.name for one in made.slots}
     return [f"{job.uid}/{'' if own else f'{job.uid}_passthrough_'}{output}.cs"]
+
+
+def _file(site: Site, path: str) -> bytes:
+    """A file of the project; datasets of jobs that are not ours exist in memory only."""
+    uid, _, name = path.partition("/")
+    outputs = site.jobs[uid].outputs if uid in site.jobs else {}
+    output = name.removesuffix(".cs")
+    if (site.folder / path).exists() or output not in outputs:
+        return site.download(path)
+    with BytesIO() as file:
+        outputs[output].data.save(file)
+        return file.getvalue()
 
 
 def _slots(given: list[dict[str, Any]]) -> list[Slot]:
@@ -270,7 +282,7 @@ class Handler(QuietHandler):
                 rows = site.load_input(job, given["input_name"])
                 return b"".join(rows.stream())
             if path == "/get_project_file":
-                return site.download(json.loads(body)["path"])
+                return _file(site, json.loads(body)["path"])
             if found := re.fullmatch(
                 r"/external/.*/jobs/(J\d+)/outputs/(.*)/dataset", path
             ):

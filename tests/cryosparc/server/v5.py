@@ -145,8 +145,8 @@ class Functions:
     def jobs_load_input(self, _project, uid, name):
         return self.site.load_input(self.site.job(uid), name)
 
-    def jobs_load_output(self, _project, uid, name):
-        return self.site.load_output(self.site.job(uid), name)
+    def jobs_load_output(self, _project, uid, name, *, query):
+        return self.site.load_output(self.site.job(uid), name, query["slots"])
 
     def jobs_get_output_fields(self, _project, uid, name):
         return self.site.fields(self.site.job(uid), name)
