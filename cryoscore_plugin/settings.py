@@ -191,6 +191,38 @@ class TrainSettings(BaseModel):
         description="Part of the structured background's power that counts as noise. "
         "Default: 1 if the first model removes background, 0 if it keeps it.",
     )
+    reference: str | None = Field(
+        default=None,
+        description="Known particle that guides the training: a file made by "
+        "`cryoscore reference`. Needs guidance.",
+    )
+    guidance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Weight of the reference in guided pairs, from 0 (off) to 1.",
+    )
+    guidance_share: float = Field(
+        default=0.3, gt=0, le=1, description="Part of the pairs that are guided."
+    )
+    guidance_matching: Literal["target", "denoising"] = Field(
+        default="target",
+        description="Whether the reference is searched in your particles (target score "
+        "matching), or put into empty pieces (denoising score matching).",
+    )
+    guidance_resolution: float | None = Field(
+        default=None,
+        gt=0,
+        description="Finest detail that is guided, in Å. Default: that of the "
+        "reference.",
+    )
+    guidance_empty: float = Field(
+        default=0.9,
+        ge=0.5,
+        lt=1,
+        description="How likely a place the size of the particle holds none, before "
+        "the micrograph is looked at.",
+    )
     micrographs: int = Field(
         default=100,
         ge=2,

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.halves import halves_of
+from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.errors import MicrographError
-from cryoscore_plugin.guidance.card import read_words
+from cryoscore_plugin.guidance.card import guided_in_training, read_words
 from cryoscore_plugin.mrc import read_header, read_labels
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -96,6 +97,11 @@ def output_labels(
     if settings.reference is not None and settings.guidance:
         words = read_words(Path(settings.reference))
         labels.append(f"cryoscore guided, strength {settings.guidance:g}, by {words}")
+    training = read_model_facts(settings.model).card["training"]
+    labels += [
+        f"cryoscore guided in training, {words}"
+        for words in guided_in_training(training)
+    ]
     return labels
 
 

@@ -100,7 +100,9 @@ def training_sources(found: Sequence[FoundMicrograph]) -> list[TrainingSource]:
     for one in found:
         path = _whole_of(one.path) or one.path
         halves = one.halves or find_halves(path)
-        source = TrainingSource(path=path, pixel_size=one.pixel_size, halves=halves)
+        source = TrainingSource(
+            path=path, pixel_size=one.pixel_size, halves=halves, optics=one.optics
+        )
         # A sum with dose weighting and one without have the same halves.
         key = tuple(absolute(place) for place in halves or (path,))
         sources.setdefault(key, source)

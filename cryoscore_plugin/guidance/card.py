@@ -15,8 +15,9 @@ R0 is no reference at all.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -170,6 +171,24 @@ def read_words(path: Path) -> str:
 def words(card: ReferenceCard, sha256: str) -> str:
     """Name, tier and the first 12 digits of the hash of a reference."""
     return f"{card.name} {card.tier} {sha256[:12]}"
+
+
+def guided_in_training(training: Mapping[str, Any]) -> list[str]:
+    """Strength and reference of each guided training in the history of a model.
+
+    Parameters
+    ----------
+    training : Mapping[str, Any]
+        That part of its card, with those of the models before it in `started_from`.
+
+    Returns
+    -------
+    found : list[str]
+        Such as `0.5, by apoferritin R2 0123456789ab`, the latest first.
+    """
+    own, before = training.get("guidance"), training.get("started_from")
+    found = [f"{own['strength']:g}, by {own['reference']}"] if own else []
+    return [*found, *(guided_in_training(before["training"]) if before else [])]
 
 
 def cannot_read(path: Path, error: OSError) -> ConfigError:

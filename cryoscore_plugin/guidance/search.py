@@ -12,10 +12,9 @@ locally stronger than that, as at contamination, the evidence is weakened by as 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from cryoscore_plugin.errors import MicrographError
@@ -25,15 +24,11 @@ from cryoscore_plugin.guidance.mixture import (
     log_likelihoods,
     posterior_mean_of_views,
 )
+from cryoscore_plugin.guidance.noise import local_excess, smooth_spectrum
 from cryoscore_plugin.guidance.views import Views, low_pass
 from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.rescaling import fourier_crop, fourier_pad, working_shape
-from cryoscore_plugin.spectrum import (
-    apply_radial_gain,
-    frequency_grid,
-    on_plane,
-    power_spectrum,
-)
+from cryoscore_plugin.spectrum import frequency_grid, on_plane
 from cryoscore_plugin.tensors import HalfPlaneMap, ImageTensor, RingTensor
 
 SPREAD = 0.25
@@ -54,9 +49,6 @@ JUDGES = 24
 ALIKE = 1.02
 """Pixel sizes whose ratio is less are taken as equal: a particle of 100 Å is then
 misjudged by 2 Å, a tenth of the detail that guides."""
-
-SMOOTHING = 5
-"""Rings over which the spectrum of noise is smoothed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,20 +96,87 @@ class NoisyImage:
     local_mean: float | None = None
 
 
-def reference_mean(noisy: NoisyImage, guidance: Guidance) -> ImageTensor:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Belief:
+    """What a micrograph says before one of its pieces is searched.
+
+    Attributes
+    ----------
+    noise : RingTensor
+        Power of noise and background in rings of the grid of the views.
+    side : int
+        The rings lie `1 / side` cycles/px apart.
+    amplitude : float
+        Mean amplitude of a particle, in units of the views.
+    """
+
+    noise: RingTensor
+    side: int
+    amplitude: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Search:
+    """A micrograph made ready to be searched.
+
+    Attributes
+    ----------
+    scene : Scene
+        The micrograph on the grid of the views, with room at its edges.
+    prior : MixturePrior
+        What is believed.
+    shape : tuple[int, int]
+        `(h, w)` of the micrograph itself on that grid.
+    belief : Belief
+        What the prior and the noise were taken from.
+    """
+
+    scene: Scene
+    prior: MixturePrior
+    shape: tuple[int, int]
+    belief: Belief
+
+
+def reference_mean(
+    noisy: NoisyImage, guidance: Guidance, belief: Belief | None = None
+) -> ImageTensor:
     """Mean of the clean images behind a micrograph, if it holds only the reference.
 
     Parameters
     ----------
     noisy : NoisyImage
-        The micrograph.
+        The micrograph, or a piece of one.
     guidance : Guidance
         The reference; its strength is not used.
+    belief : Belief or None
+        What is known of the whole; None asks the image itself.
 
     Returns
     -------
     mean : ImageTensor
         As large as the micrograph and in its units.
+
+    Raises
+    ------
+    MicrographError
+        If its pixels are coarser than those of the views.
+    """
+    search = prepare_search(noisy, guidance, belief)
+    h, w = noisy.pixels.shape
+    rows, columns = search.shape
+    mean = posterior_mean_of_views(search.scene, search.prior)[:rows, :columns]
+    return fourier_pad(mean.contiguous(), (h, w))
+
+
+def prepare_search(
+    noisy: NoisyImage, guidance: Guidance, belief: Belief | None = None
+) -> Search:
+    """Bring a micrograph onto the grid of the views, and say what is believed of it.
+
+    Parameters
+    ----------
+    noisy, guidance, belief
+        As for `reference_mean`.
 
     Raises
     ------
@@ -133,19 +192,31 @@ def reference_mean(noisy: NoisyImage, guidance: Guidance) -> ImageTensor:
         )
         raise MicrographError(msg)
     h, w = noisy.pixels.shape
-    rows, columns = working_shape(
-        (h, w),
-        pixel_size=noisy.pixel_size,
-        working_pixel_size=finest,
+    shape = working_shape(
+        (h, w), pixel_size=noisy.pixel_size, working_pixel_size=finest
     )
-    image = fourier_crop(noisy.pixels, (rows, columns))
-    scene = _scene(image, noisy, guidance)
-    prior = _prior(scene, guidance)
-    mean = posterior_mean_of_views(scene, prior)[:rows, :columns]
-    return fourier_pad(mean.contiguous(), (h, w))
+    image = fourier_crop(noisy.pixels, shape)
+    noise, side = (
+        (smooth_spectrum(image), min(shape))
+        if belief is None
+        else (belief.noise, belief.side)
+    )
+    scene = _scene(image, (noise, side), noisy, guidance)
+    amplitude = _amplitude(scene, guidance) if belief is None else belief.amplitude
+    return Search(
+        scene=scene,
+        prior=_prior(guidance, amplitude),
+        shape=shape,
+        belief=Belief(noise=noise, side=side, amplitude=amplitude),
+    )
 
 
-def _scene(image: ImageTensor, noisy: NoisyImage, guidance: Guidance) -> Scene:
+def _scene(
+    image: ImageTensor,
+    noise: tuple[RingTensor, int],
+    noisy: NoisyImage,
+    guidance: Guidance,
+) -> Scene:
     """The micrograph with room for views at its edges, and what is known about it."""
     h, w = image.shape
     pictures = guidance.views.pictures.to(image)
@@ -155,49 +226,41 @@ def _scene(image: ImageTensor, noisy: NoisyImage, guidance: Guidance) -> Scene:
     rows, columns = (next_fast_len(n + pictures.shape[-1]) for n in (h, w))
     shape = (rows, columns)
     padded = functional.pad(image, (0, shape[1] - w, 0, shape[0] - h))
-    spectrum = _noise_spectrum(image)
-    noise_power = on_plane(spectrum, shape, side=min(h, w), device=image.device)
-    transfer = _transfer(shape, noisy, guidance, device=image.device)
     excess = torch.ones_like(padded)
-    excess[:h, :w] = _excess(image, spectrum, side=_window(guidance.views))
+    rings, side = noise
+    own_power = on_plane(rings, (h, w), side=side, device=image.device)
+    excess[:h, :w] = local_excess(image, own_power, side=_window(guidance.views))
     return Scene(
         noisy=padded,
-        noise_power=noise_power,
+        noise_power=on_plane(rings, shape, side=side, device=image.device),
         excess=excess,
         views=pictures,
-        transfer=transfer,
+        transfer=_transfer(shape, noisy, guidance, device=image.device),
     )
 
 
-def _prior(scene: Scene, guidance: Guidance) -> MixturePrior:
-    """The prior whose amplitude explains the micrograph best."""
+def _amplitude(scene: Scene, guidance: Guidance) -> float:
+    """The amplitude that explains the micrograph best."""
     views = range(0, len(scene.views), math.ceil(len(scene.views) / JUDGES))
     sizes = [float(match.size.max()) for _, match in scene.matches(views)]
     typical = math.sqrt(sum(sizes) / len(sizes))
-    first = MixturePrior(
+    priors = [_prior(guidance, ratio / typical) for ratio in AMPLITUDES]
+    fits = log_likelihoods(scene, priors, views=views)
+    return priors[fits.index(max(fits))].amplitude
+
+
+def _prior(guidance: Guidance, amplitude: float) -> MixturePrior:
+    return MixturePrior(
         empty=guidance.empty,
-        amplitude=1.0,
+        amplitude=amplitude,
         spread=SPREAD,
         window=_window(guidance.views),
     )
-    priors = [replace(first, amplitude=ratio / typical) for ratio in AMPLITUDES]
-    fits = log_likelihoods(scene, priors, views=views)
-    return priors[fits.index(max(fits))]
 
 
 def _window(views: Views) -> int:
     """Odd side in px of the window that holds at most one particle."""
     return round(WINDOW * views.diameter / views.pixel_size) // 2 * 2 + 1
-
-
-def _noise_spectrum(image: ImageTensor) -> RingTensor:
-    """Smooth power of an image in each ring; that of the mean is not believed."""
-    rings = power_spectrum(image)
-    rings[:2] = rings.max()  # Few coefficients, and a mean may have been taken off.
-    reach = min(SMOOTHING // 2, len(rings) - 1)
-    padded = functional.pad(rings[None], (reach, reach), mode="reflect")
-    smooth = functional.avg_pool1d(padded, 2 * reach + 1, stride=1)[0]
-    return smooth.clamp_min(1e-6 * float(smooth.max()))
 
 
 def _transfer(
@@ -223,12 +286,3 @@ def _transfer(
         k = frequency_grid(shape, device=device)
         seen = seen * -torch.expm1(-2 * (math.pi * sigma * k) ** 2)
     return seen
-
-
-def _excess(image: ImageTensor, spectrum: RingTensor, *, side: int) -> ImageTensor:
-    """How many times stronger than its spectrum says an image is around each pixel."""
-    white = apply_radial_gain(image, spectrum.rsqrt())
-    reach = min(side // 2, min(image.shape) - 1)
-    squared = functional.pad(white.square()[None], (reach,) * 4, mode="reflect")
-    mean: Tensor = functional.avg_pool2d(squared, 2 * reach + 1, stride=1)[0]
-    return mean.clamp_min(1.0)

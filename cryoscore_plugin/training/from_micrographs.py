@@ -25,9 +25,11 @@ from cryoscore_plugin.checkpoint import (
 from cryoscore_plugin.denoiser import Denoiser, load_denoisers
 from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.files import replacing
+from cryoscore_plugin.guidance.card import DOUBTS, read_words, words
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.pretrained import find_checkpoint
 from cryoscore_plugin.settings import DenoiseSettings, TrainSettings
+from cryoscore_plugin.target import Target, load_target
 from cryoscore_plugin.training.fine_tuning import FineTuned, FineTuning, fine_tune
 from cryoscore_plugin.training.from_recipe import started_from
 from cryoscore_plugin.training.monitor import TrainingMonitor
@@ -35,6 +37,8 @@ from cryoscore_plugin.training.own_batches import OwnData
 from cryoscore_plugin.training.own_session import (
     background_share,
     choose_sources,
+    guided_data,
+    independent_sources,
     own_data,
 )
 from cryoscore_plugin.training.processes import is_first, own_device
@@ -103,10 +107,12 @@ def train_on_micrographs(
         If the monitor asked to stop.
     """
     start = load_checkpoint(find_checkpoint(settings.start))
-    denoiser = _start_denoiser(settings)
-    chosen = choose_sources(sources, settings, monitor)
+    denoiser, target = _start_denoiser(settings), _target(settings)
+    independent = independent_sources(sources, target, monitor)
+    chosen = choose_sources(independent, settings, monitor)
     _ask_the_same(output, settings, start, chosen)
     data = own_data(chosen, settings, start.card, denoiser, monitor)
+    data = guided_data(data, settings, target, denoiser, monitor)
     tuned = fine_tune(
         start.tensors,
         data,
@@ -122,11 +128,52 @@ def train_on_micrographs(
     )
     path = output / f"{settings.name}.safetensors"
     if is_first():
-        save_checkpoint(path, tuned.weights, _card(start, settings, data, tuned))
+        card = _card(start, settings, data, tuned)
+        save_checkpoint(path, tuned.weights, _with_guidance(card, settings, target))
     return OwnModel(
         checkpoint=path,
         verdict=verdict(tuned.before.risk, tuned.after.risk, start=start.card.name),
         gain=gain(tuned.before.risk, tuned.after.risk),
+    )
+
+
+def _target(settings: TrainSettings) -> Target | None:
+    """The known particle that guides a part of the pairs."""
+    return load_target(
+        DenoiseSettings(
+            reference=settings.reference,
+            guidance=settings.guidance,
+            guidance_resolution=settings.guidance_resolution,
+            guidance_empty=settings.guidance_empty,
+        )
+    )
+
+
+def _with_guidance(
+    card: ModelCard, settings: TrainSettings, target: Target | None
+) -> ModelCard:
+    """A card that tells what guided the training, as every output of the model will."""
+    if target is None:
+        return card
+    told = {
+        "strength": settings.guidance,
+        "share": settings.guidance_share,
+        "matching": settings.guidance_matching,
+        "resolution": target.guidance.resolution,
+        "empty": settings.guidance_empty,
+        "reference": words(target.card, target.sha256),
+        "reference_card": target.card.model_dump(mode="json"),
+    }
+    doubt = DOUBTS.get(target.card.tier)
+    return card.model_copy(
+        update={
+            "training": card.training | {"guidance": told},
+            "limits": [
+                *card.limits,
+                "Guided in training: what it finds is not independent of the reference.",
+                *([f"{doubt}."] if doubt else []),
+            ],
+        }
     )
 
 
@@ -165,6 +212,8 @@ def _ask_the_same(
         If it cannot be written in.
     """
     asked: dict[str, object] = settings.model_dump(exclude={"device", "threads"})
+    if settings.reference is not None:
+        asked["reference"] = read_words(Path(settings.reference))
     asked |= {
         "start": f"{start.card.name} {start.sha256}",
         "files": [

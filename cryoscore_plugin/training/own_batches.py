@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.training.own_micrographs import OwnMicrograph
 from cryoscore_plugin.training.recorruption import Profile, UnitPair, draw, unit_pair
+from cryoscore_plugin.training.target_guidance import TargetGuidance
 
 TAUS = (0.5, 2.0)
 """Range of the strength of the corruption, log-uniform (method.md, section 6)."""
@@ -32,11 +33,14 @@ class OwnData:
         Micrographs to learn from, and to judge by.
     drawn : Profile
         Power of what is drawn on top of measured noise, or instead of it.
+    target : TargetGuidance or None
+        The known particle that guides a part of the pairs.
     """
 
     seen: Sequence[OwnMicrograph]
     held_out: Sequence[OwnMicrograph]
     drawn: Profile
+    target: TargetGuidance | None = None
 
 
 def crop_side(micrographs: Sequence[OwnMicrograph], grid: int) -> int:
@@ -80,18 +84,41 @@ def training_batch(
 
 
 def _random_pair(data: OwnData, side: int, rng: np.random.Generator) -> UnitPair:
-    micrograph = data.seen[int(rng.integers(len(data.seen)))]
-    h, w = micrograph.noisy.shape
-    top, left = rng.integers(h - side + 1), rng.integers(w - side + 1)
+    guided = data.target is not None and rng.random() < data.target.share
+    number, (top, left) = _place(data, side, rng, guided=guided)
+    micrograph = data.seen[number]
     place = (slice(top, top + side), slice(left, left + side))
     corruption = draw(data.drawn, shape=(side, side), rng=rng)
     if micrograph.corruption is not None:
         corruption = corruption + micrograph.corruption[place].float()
     turns, flip = int(rng.integers(4)), rng.random() < 0.5
     tau = float(np.exp(rng.uniform(*np.log(TAUS))))
-    pair = (micrograph.noisy[place].float(), corruption)
-    noisy, corruption = (_turned(one, turns, flip=flip) for one in pair)
-    return unit_pair(noisy, corruption, tau=tau, pixel_size=micrograph.pixel_size)
+    if data.target is not None and guided:
+        pair = data.target.pair(number, place, corruption, tau=tau, rng=rng)
+    else:
+        noisy = micrograph.noisy[place].float()
+        pair = unit_pair(noisy, corruption, tau=tau, pixel_size=micrograph.pixel_size)
+    # After guidance: astigmatism does not turn with the picture.
+    noisier, target = (
+        _turned(one, turns, flip=flip) for one in (pair.noisier, pair.target)
+    )
+    return replace(pair, noisier=noisier, target=target)
+
+
+def _place(
+    data: OwnData, side: int, rng: np.random.Generator, *, guided: bool
+) -> tuple[int, tuple[int, int]]:
+    """A micrograph, and the first row and column of a piece of it."""
+    if guided and data.target is not None and data.target.matching == "denoising":
+        free = [
+            (number, place)
+            for number, one in enumerate(data.target.searched)
+            for place in one.free
+        ]
+        return free[int(rng.integers(len(free)))]
+    number = int(rng.integers(len(data.seen)))
+    h, w = data.seen[number].noisy.shape
+    return number, (int(rng.integers(h - side + 1)), int(rng.integers(w - side + 1)))
 
 
 def _turned(image: Tensor, turns: int, *, flip: bool) -> Tensor:

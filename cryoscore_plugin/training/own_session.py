@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from cryoscore_plugin.inference.posterior_mean import posterior_mean
 from cryoscore_plugin.noise_model import estimate_noise_model
 from cryoscore_plugin.settings import TrainSettings
 from cryoscore_plugin.spectrum import ring_frequencies
+from cryoscore_plugin.target import Target
 from cryoscore_plugin.training.monitor import TrainingMonitor
-from cryoscore_plugin.training.own_batches import OwnData
+from cryoscore_plugin.training.own_batches import OwnData, crop_side
 from cryoscore_plugin.training.own_micrographs import OwnMicrograph, read_own
 from cryoscore_plugin.training.recorruption import (
     FREQUENCIES,
@@ -26,6 +28,11 @@ from cryoscore_plugin.training.recorruption import (
     radial_profile,
 )
 from cryoscore_plugin.training.sources import TrainingSource
+from cryoscore_plugin.training.target_guidance import (
+    TargetGuidance,
+    check_room,
+    searched_micrograph,
+)
 
 MOST_HELD_OUT = 8
 SPECTRA_FROM = 16
@@ -76,6 +83,32 @@ def selected_sources(
     return [used[place] for place in spread(len(used), count)]
 
 
+def independent_sources(
+    sources: Sequence[TrainingSource], target: Target | None, monitor: TrainingMonitor
+) -> list[TrainingSource]:
+    """Those that a reference was not made from; the others are named.
+
+    Parameters
+    ----------
+    sources : Sequence[TrainingSource]
+        All that were given.
+    target : Target or None
+        The reference; None leaves out nothing.
+    monitor : TrainingMonitor
+        Is told what is left out.
+    """
+    kept = []
+    for source in sources:
+        try:
+            if target is not None:
+                target.card.refuse_own(source.path)
+        except MicrographError as error:
+            monitor.on_message(f"Left out: {source.path}: {error}")
+        else:
+            kept.append(source)
+    return kept
+
+
 def own_data(
     sources: Sequence[TrainingSource],
     settings: TrainSettings,
@@ -120,6 +153,65 @@ def own_data(
             with_halves=micrographs[0].corruption is not None,
         ),
     )
+
+
+def guided_data(
+    data: OwnData,
+    settings: TrainSettings,
+    target: Target | None,
+    denoiser: Denoiser,
+    monitor: TrainingMonitor,
+) -> OwnData:
+    """The same data, a part of whose pairs are guided by a known particle.
+
+    Parameters
+    ----------
+    data : OwnData
+        Of `own_data`.
+    settings : TrainSettings
+        Which part, and in which form.
+    target : Target or None
+        The particle; None changes nothing.
+    denoiser : Denoiser
+        The model that training starts from.
+    monitor : TrainingMonitor
+        Is told what guides.
+
+    Raises
+    ------
+    InputError
+        If empty pieces are wanted and there are none.
+    MicrographError
+        If the reference is finer than a micrograph.
+    """
+    if target is None:
+        return data
+    monitor.on_message(
+        f"A share of {settings.guidance_share:g} of the pairs is {target.description}."
+    )
+    side = crop_side(data.seen, denoiser.network.grid)
+    searched = []
+    for one in data.seen:
+        try:
+            found = searched_micrograph(
+                one,
+                target.guidance,
+                local_mean=denoiser.local_mean,
+                drawn=data.drawn,
+                side=side,
+            )
+        except MicrographError as error:
+            msg = f"{one.source.path}: {error}"
+            raise MicrographError(msg) from error
+        searched.append(found)
+    guidance = TargetGuidance(
+        guidance=target.guidance,
+        matching=settings.guidance_matching,
+        share=settings.guidance_share,
+        searched=searched,
+    )
+    check_room(guidance, side=side)
+    return replace(data, target=guidance)
 
 
 def background_share(settings: TrainSettings, card: ModelCard) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryoscore_plugin.optics import Optics
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSource:
@@ -19,8 +21,11 @@ class TrainingSource:
     halves : tuple[Path, ...]
         Images of its odd and even frames, in one grey scale: two files, or one that
         holds both. Empty where there are none.
+    optics : Optics or None
+        How it was taken, where a table says.
     """
 
     path: Path
     pixel_size: float | None = None
     halves: tuple[Path, ...] = ()
+    optics: Optics | None = None
