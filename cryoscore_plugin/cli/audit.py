@@ -19,7 +19,11 @@ from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.settings import DenoiseSettings
 
 if TYPE_CHECKING:
-    from cryoscore_plugin.evaluation.audit import Audit, Finding
+    from cryoscore_plugin.denoiser import Denoiser
+    from cryoscore_plugin.evaluation.audit import Audit, Denoise, Denoisers
+    from cryoscore_plugin.evaluation.audit_verdict import Finding
+    from cryoscore_plugin.guidance.views import Views
+    from cryoscore_plugin.micrograph import Micrograph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,7 @@ class AuditOutcome:
     metavar="DIR",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder for audit.csv, audit.json and audit.png; made if need be.",
+    help="Folder for audit.pdf, .png, .csv and .json; made if need be.",
 )
 @click.option(
     "--count",
@@ -81,7 +85,11 @@ def audit(
     micrographs are denoised with guidance and without; then pure noise of the same
     spectrum, the micrographs with random phases, and the micrographs with a decoy
     instead of the reference. What guidance adds to those comes from the reference alone.
-    The exit code is 1 if that is more than 5 %.
+    What it shows in one half of the electrons must be in the other half; the halves are
+    those of odd and even frames, or, where there are none, the micrograph with noise
+    added and subtracted. And what a reference lacks of which a third was cut off must
+    still appear. The exit code is 1 if more than 5 % is from the reference, or more than
+    half of the missing part is lost. audit.pdf tells it on one page.
     """
     if settings.reference is None:
         msg = (
@@ -148,9 +156,12 @@ def run_audit(
         If a micrograph, the model or the reference cannot be used, or a file cannot be
         written.
     """
-    from cryoscore_plugin.evaluation.audit import verdict  # noqa: PLC0415  brings torch
+    from cryoscore_plugin.denoiser import load_denoisers  # noqa: PLC0415  brings torch
+    from cryoscore_plugin.evaluation.audit_verdict import verdict  # noqa: PLC0415
 
-    audits = _audits(found, settings)
+    binned = settings.model_copy(update={"write_binned": True})
+    guided = load_denoisers(binned)[0]
+    audits = _audits(found, settings, guided)
     findings: list[Finding] = [one for each in audits for one in each.findings]
     rows: list[Row] = [
         {MICROGRAPH: one.path.name, **asdict(finding)}
@@ -165,23 +176,44 @@ def run_audit(
         raise InputError(msg) from error
     write_record(rows, output / "audit.csv")
     write_record([{"verdict": said}, *rows], output / "audit.json")
-    _write_picture(audits[0], output / "audit.png")
+    names = ", ".join(one.path.name for one in found)
+    _write_pictures(audits, output, about=f"{guided.description}. Of {names}.")
     passed = all(finding.passes for finding in findings)
     return AuditOutcome(verdict=said, passed=passed, rows=rows)
 
 
-def _audits(found: Sequence[FoundMicrograph], settings: DenoiseSettings) -> list[Audit]:
+def _audits(
+    found: Sequence[FoundMicrograph],
+    settings: DenoiseSettings,
+    guided: Denoiser,
+) -> list[Audit]:
     """An audit of each micrograph, at the working pixel size."""
-    from cryoscore_plugin.denoiser import load_denoisers  # noqa: PLC0415  as above
-    from cryoscore_plugin.evaluation.audit import (  # noqa: PLC0415
-        Denoisers,
+    from cryoscore_plugin.evaluation.audit import (  # noqa: PLC0415  as above
         audit_micrograph,
-        decoy_views,
     )
     from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415
 
-    binned = settings.model_copy(update={"write_binned": True})
-    guided = load_denoisers(binned)[0]
+    denoisers, diameter = _denoisers(guided, seed=settings.seed)
+    audits = []
+    for number, one in enumerate(found):
+        size = settings.pixel_size or one.pixel_size
+        raw = replace(read_micrograph(one.path, pixel_size=size), optics=one.optics)
+        seed = settings.seed + number
+        halves = _halves(one, raw, guided.working_pixel_size, seed=seed)
+        audits.append(
+            audit_micrograph(raw, halves, denoisers, diameter=diameter, seed=seed)
+        )
+    return audits
+
+
+def _denoisers(guided: Denoiser, *, seed: int) -> tuple[Denoisers, float]:
+    """The denoiser without its reference and with others; the particle's diameter."""
+    from cryoscore_plugin.evaluation.audit import Denoisers  # noqa: PLC0415  as above
+    from cryoscore_plugin.evaluation.audit_controls import (  # noqa: PLC0415
+        cut_views,
+        decoy_views,
+    )
+
     target = guided.target
     if target is None:
         msg = (
@@ -189,44 +221,57 @@ def _audits(found: Sequence[FoundMicrograph], settings: DenoiseSettings) -> list
         )
         raise ConfigError(msg)
     views = target.guidance.views
-    other = replace(target.guidance, views=decoy_views(views, seed=settings.seed))
-    decoy = replace(guided, target=replace(target, guidance=other))
+
+    def with_views(others: Views) -> Denoise:
+        guidance = replace(target.guidance, views=others)
+        return _images_of(replace(guided, target=replace(target, guidance=guidance)))
+
+    def half(one: Micrograph, other: Micrograph) -> Micrograph:
+        # What was remembered of the other half would be seen in this one.
+        guided.denoise(other)
+        return guided.denoise(one).micrograph
+
     denoisers = Denoisers(
-        unguided=lambda one: replace(guided, target=None).denoise(one).micrograph,
-        guided=lambda one: guided.denoise(one).micrograph,
-        decoy=lambda one: decoy.denoise(one).micrograph,
+        unguided=_images_of(replace(guided, target=None)),
+        guided=_images_of(guided),
+        decoy=with_views(decoy_views(views, seed=seed)),
+        cut=with_views(cut_views(views)),
+        half=half,
     )
-    audits = []
-    for number, one in enumerate(found):
-        size = settings.pixel_size or one.pixel_size
-        raw = read_micrograph(one.path, pixel_size=size)
-        audits.append(
-            audit_micrograph(
-                replace(raw, optics=one.optics),
-                denoisers,
-                diameter=views.diameter,
-                seed=settings.seed + number,
-            )
-        )
-    return audits
+    return denoisers, views.diameter
 
 
-def _write_picture(audit: Audit, path: Path) -> None:
-    """A micrograph and its controls without and with guidance, side by side."""
+def _images_of(denoiser: Denoiser) -> Denoise:
+    return lambda micrograph: denoiser.denoise(micrograph).micrograph
+
+
+def _halves(
+    one: FoundMicrograph, raw: Micrograph, working_pixel_size: float, *, seed: int
+) -> tuple[Micrograph, Micrograph]:
+    """Images of odd and even frames; where there are none, drawn ones."""
+    from cryoscore_plugin.batch.halves import find_halves  # noqa: PLC0415  as above
+    from cryoscore_plugin.evaluation.audit_controls import (  # noqa: PLC0415
+        drawn_halves,
+    )
+    from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415
+
+    paths = one.halves or find_halves(one.path)
+    if len(paths) != 2:
+        return drawn_halves(raw, working_pixel_size=working_pixel_size, seed=seed)
+    first, second = (read_micrograph(x, pixel_size=raw.pixel_size) for x in paths)
+    return replace(first, optics=raw.optics), replace(second, optics=raw.optics)
+
+
+def _write_pictures(audits: Sequence[Audit], output: Path, *, about: str) -> None:
+    """The page, and the images of the first micrograph larger."""
     if find_spec("matplotlib") is None:
         return
-    from cryoscore_plugin.report.figures import Panel, write_picture  # noqa: PLC0415
+    from cryoscore_plugin.report.audit_page import (  # noqa: PLC0415  an extra
+        audit_panels,
+        write_audit_page,
+    )
+    from cryoscore_plugin.report.figures import write_picture  # noqa: PLC0415
 
-    usual = ("unguided", "guided")
-    rows = [
-        [
-            Panel(image=image, pixel_size=audit.pixel_size, title=f"{name}, {state}")
-            for state, image in zip(
-                ("by the reference", "by the decoy") if name == "decoy" else usual,
-                images[1:],
-                strict=True,
-            )
-        ]
-        for name, images in audit.images.items()
-    ]
-    write_picture(path, rows)
+    findings = [finding for audit in audits for finding in audit.findings]
+    write_audit_page(output / "audit.pdf", findings, audits[0], about=about)
+    write_picture(output / "audit.png", audit_panels(audits[0]))

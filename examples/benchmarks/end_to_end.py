@@ -172,6 +172,13 @@ def compared_with_raw(rows: Sequence[Row], figure: str) -> list[Row]:
 @click.option("--work", type=PATH, default=Path("end_to_end_work"), show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=6, show_default=True)
 @click.option(
+    "--first-seed",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="To spread seeds over several runs.",
+)
+@click.option(
     "--count",
     type=click.IntRange(min=1),
     default=4,
@@ -217,6 +224,7 @@ def main(  # noqa: PLR0913  one argument for each option
     topaz: Path | None,
     work: Path,
     seeds: int,
+    first_seed: int,
     count: int,
     size: int,
     dose: float,
@@ -243,7 +251,7 @@ def main(  # noqa: PLR0913  one argument for each option
         defocus=(8_000.0, 25_000.0),
     )
     rows: list[Row] = []
-    for seed in range(1, seeds + 1):
+    for seed in range(first_seed, first_seed + seeds):
         project = work / f"seed{seed}"
         for _ in write_dataset(project, [setup.model], replace(settings, seed=seed)):
             pass

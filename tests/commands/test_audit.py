@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from cryoscore_plugin.guidance.reference import load_reference
 from cryoscore_plugin.micrograph import Micrograph
-from cryoscore_plugin.mrc import write_micrograph
+from cryoscore_plugin.mrc import read_micrograph, write_micrograph
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def scenes(tmp_path, monkeypatch, shell):
     return Path("raw")
 
 
-GUIDED = ("--reference", "r.safetensors", "--guidance", "0.8")
+GUIDED = ("--reference", "r.safetensors", "--guidance", "0.4")
 
 
 @pytest.fixture
@@ -60,10 +61,11 @@ def test_the_verdict_is_said_and_written_with_figures_and_pictures(audit):
     assert answer.code == 0, answer.err
     assert "The guided images pass." in answer.out
     assert rows()[0]["verdict"] in answer.out
-    # Two micrographs, of each noise, phases and decoy.
-    assert [row["control"] for row in rows()[1:]] == 2 * ["noise", "phases", "decoy"]
-    assert len(Path("audit/audit.csv").read_text().splitlines()) == 7
+    controls = ["noise", "phases", "decoy", "halves", "leak", "cut"]
+    assert [row["control"] for row in rows()[1:]] == 2 * controls
+    assert len(Path("audit/audit.csv").read_text().splitlines()) == 13
     assert Path("audit/audit.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("audit/audit.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_count_and_seed_change_the_figures(audit):
@@ -72,6 +74,31 @@ def test_count_and_seed_change_the_figures(audit):
     assert {row["micrograph"] for row in first[1:]} == {"a.mrc"}
     audit(*GUIDED, "--count", "1", "--seed", "2")
     assert rows()[1:] != first[1:]
+
+
+def figures(control):
+    return [row for row in rows()[1:] if row["control"] == control]
+
+
+def test_halves_of_frames_are_taken_where_they_are(audit, scenes):
+    audit(*GUIDED, "--count", "1")
+    drawn = figures("halves")
+    whole = read_micrograph(scenes / "a.mrc")
+    rng = np.random.default_rng(5)
+    for name in ("a_EVN", "a_ODD"):
+        # Halves that show nothing: no pick of the micrograph is confirmed by them.
+        pixels = rng.normal(100, 10, whole.pixels.shape).astype(np.float32)
+        write_micrograph(scenes / f"{name}.mrc", replace(whole, pixels=pixels))
+    audit(*GUIDED, "--count", "1")
+    assert figures("halves") != drawn
+
+
+def test_a_reference_that_takes_over_loses_what_it_lacks(audit):
+    audit(*GUIDED, "--count", "1")
+    kept = figures("cut")[0]["amplitude"]
+    answer = audit(*GUIDED[:-1], "1", "--count", "1")
+    assert figures("cut")[0]["amplitude"] > kept
+    assert "Of what the reference lacks" in answer.out
 
 
 def test_without_a_reference_there_is_nothing_to_audit(audit):
@@ -92,7 +119,7 @@ def test_guided_denoising_ends_with_a_short_audit(shell, scenes, tiny_checkpoint
 
 
 def test_a_failed_audit_fails_the_command(shell, scenes, tiny_checkpoint, monkeypatch):
-    from cryoscore_plugin.evaluation import audit as module
+    from cryoscore_plugin.evaluation import audit_verdict as module
 
     monkeypatch.setattr(module, "LIMIT", -1.0)
     words = ("denoise", scenes / "a.mrc", "--model", tiny_checkpoint, "-o", "out")

@@ -9,15 +9,17 @@ import pytest
 import torch
 from scipy import ndimage
 
-from cryoscore_plugin.evaluation.audit import (
-    Denoisers,
-    Finding,
-    audit_micrograph,
+from cryoscore_plugin.evaluation.audit import Denoisers, audit_micrograph
+from cryoscore_plugin.evaluation.audit_controls import (
+    cut_views,
     decoy_views,
+    drawn_halves,
     noise_like,
-    verdict,
     with_random_phases,
 )
+from cryoscore_plugin.evaluation.audit_figures import average_at, lost, unconfirmed
+from cryoscore_plugin.evaluation.audit_verdict import Finding, verdict
+from cryoscore_plugin.evaluation.pickers import Picks
 from cryoscore_plugin.guidance.view_making import view_of_ball
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.spectrum import power_spectrum
@@ -35,57 +37,185 @@ def discs(centers, strength):
     return -strength * ndimage.convolve(image, disc, mode="wrap")
 
 
+PLACES = [(30, 40), (90, 50), (60, 120), (150, 150), (140, 90), (30, 160)]
+
+
+def noisy_discs(seed):
+    noise = np.random.default_rng(seed).normal(0, 1, (SIDE, SIDE))
+    pixels = (discs(PLACES, 4.0) + noise).astype(np.float32)
+    return Micrograph(pixels=pixels, pixel_size=4.0)
+
+
 @pytest.fixture
 def micrograph():
-    rng = np.random.default_rng(1)
-    particles = discs([(30, 40), (90, 50), (60, 120), (150, 150)], 4.0)
-    noisy = particles + rng.normal(0, 1, particles.shape)
-    return Micrograph(pixels=noisy.astype(np.float32), pixel_size=1.0)
+    return noisy_discs(1)
+
+
+@pytest.fixture
+def halves():
+    return noisy_discs(2), noisy_discs(3)
 
 
 def smooth(micrograph):
     """An honest denoiser: what is strong after smoothing."""
-    soft = ndimage.gaussian_filter(micrograph.pixels, 2)
-    return replace(micrograph, pixels=np.where(soft < -1.5, soft, 0 * soft))
+    soft = ndimage.gaussian_filter(micrograph.pixels, 1)
+    return replace(micrograph, pixels=np.where(soft < -2.5, soft, 0 * soft))
 
 
 def sharpen(micrograph):
-    """What is there, a little stronger."""
+    """What is there, a little stronger, and nothing else."""
     return replace(micrograph, pixels=1.3 * smooth(micrograph).pixels)
 
 
 def paste(micrograph):
     """The reference at four places of its own, whatever the input."""
-    made_up = discs([(20, 90), (100, 100), (170, 60), (130, 20)], 4.0)
+    made_up = discs([(20, 90), (100, 100), (170, 60), (120, 20)], 4.0)
     return replace(micrograph, pixels=smooth(micrograph).pixels + made_up)
 
 
-def findings(micrograph, guided, decoy=smooth):
-    denoisers = Denoisers(unguided=smooth, guided=guided, decoy=decoy)
-    return audit_micrograph(micrograph, denoisers, diameter=DIAMETER, seed=3).findings
+def without_right(micrograph):
+    """Only the left of each particle, as a reference shows it that has no more."""
+    left = discs(PLACES, 1.0) < 0
+    x = np.indices((SIDE, SIDE))[1]
+    for _, column in PLACES:
+        left &= ~((x > column + 2) & (x < column + 9))
+    return replace(micrograph, pixels=smooth(micrograph).pixels * left)
 
 
-@pytest.mark.parametrize("honest", [smooth, sharpen])
-def test_a_denoiser_that_invents_nothing_passes(micrograph, honest):
-    found = findings(micrograph, honest)
-    assert [one.control for one in found] == ["noise", "phases", "decoy"]
-    assert all(one.passes for one in found)
-    assert "The guided images pass" in verdict(found)
+def alone(one, _):
+    """A half, whatever the other one is."""
+    return smooth(one)
 
 
-def test_a_denoiser_that_pastes_its_reference_into_noise_fails(micrograph):
-    by_control = {one.control: one for one in findings(micrograph, paste)}
+def leaking(one, other):
+    """A fifth of the other half gets into this one."""
+    mixed = 0.8 * one.pixels + 0.2 * other.pixels
+    return smooth(replace(one, pixels=mixed))
+
+
+@pytest.fixture
+def findings(micrograph, halves):
+    def audit(**others):
+        given = dict.fromkeys(("unguided", "guided", "decoy", "cut"), smooth)
+        denoisers = Denoisers(**{**given, "half": alone, **others})
+        found = audit_micrograph(
+            micrograph, halves, denoisers, diameter=4 * DIAMETER, seed=3
+        ).findings
+        return {one.control: one for one in found}
+
+    return audit
+
+
+def failing(found):
+    return {name for name, one in found.items() if not one.passes}
+
+
+def test_a_denoiser_that_invents_nothing_passes(findings):
+    found = findings()
+    assert list(found) == ["noise", "phases", "decoy", "halves", "leak", "cut"]
+    assert not failing(found)
+    assert "The guided images pass" in verdict(list(found.values()))
+
+
+def test_a_denoiser_that_pastes_its_reference_into_noise_fails(findings):
+    found = findings(guided=paste)
     for control in ("noise", "phases"):
-        assert by_control[control].amplitude > 0.3
-        assert by_control[control].picks > 0.3
-    assert by_control["decoy"].passes
-    assert "FAIL: do not use them" in verdict(list(by_control.values()))
+        assert found[control].amplitude > 0.3
+        assert found[control].picks > 0.3
+    # The other half has nothing there.
+    assert found["halves"].amplitude > 0.1
+    assert found["halves"].picks > 0.1
+    assert found["decoy"].passes
+    assert "FAIL: do not use them" in verdict(list(found.values()))
 
 
-def test_one_that_finds_whatever_it_is_given_is_caught_by_the_decoy(micrograph):
-    by_control = {one.control: one for one in findings(micrograph, smooth, paste)}
-    assert not by_control["decoy"].passes
-    assert by_control["noise"].passes
+def test_one_that_finds_whatever_it_is_given_is_caught_by_the_decoy(findings):
+    assert failing(findings(decoy=paste)) == {"decoy"}
+
+
+def test_one_that_only_sharpens_is_caught_by_the_other_half(findings):
+    found = findings(guided=sharpen)
+    assert failing(found) == {"halves"}
+    # Of 1.3 times the amplitude 0.3 / 1.3 is too much, less what chance may do.
+    assert 0.1 < found["halves"].amplitude < 0.24
+    assert found["halves"].picks == 0
+
+
+def test_one_that_leaks_the_other_half_is_caught(findings):
+    found = findings(half=leaking)
+    assert failing(found) == {"leak"}
+    assert "the two are not independent" in verdict(list(found.values()))
+
+
+def test_one_that_shows_what_its_reference_has_and_no_more_is_caught(findings):
+    found = findings(cut=without_right)
+    assert failing(found) == {"cut"}
+    assert found["cut"].amplitude == pytest.approx(1)
+    assert "Of what the reference lacks, 0% is kept" in verdict(list(found.values()))
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.4, 1.0])
+def test_the_lost_part_is_what_is_missing_there(kept):
+    whole, left = discs(PLACES, 4.0), discs(PLACES, 4.0)
+    left[:, 100:] *= kept
+    # A guided image that shows more everywhere says where the missing part is.
+    assert lost(whole, 1.5 * whole - 0.5 * left, left) == pytest.approx(
+        1 - kept, abs=0.01
+    )
+
+
+def test_a_part_that_nobody_sees_is_not_lost(micrograph):
+    noise = np.random.default_rng(5).normal(0, 1, (SIDE, SIDE)).astype(np.float32)
+    assert lost(noise, micrograph.pixels, 0 * noise) == 0
+
+
+def test_chance_is_no_fault(halves):
+    first, second = halves
+    rng = np.random.default_rng(7)
+    faint = rng.normal(0, 0.02, (SIDE, SIDE)).astype(np.float32)
+    shares = unconfirmed(
+        smooth(first).pixels,
+        smooth(first).pixels + faint,
+        second.pixels,
+        diameter=DIAMETER,
+        pixel_size=4.0,
+    )
+    assert max(shares.amplitude, shares.picks) < 0.02
+
+
+def test_drawn_halves_have_independent_noise_and_the_same_signal(micrograph):
+    one, other = drawn_halves(micrograph, working_pixel_size=4.0, seed=1)
+    signal = discs(PLACES, 4.0)
+    noise = [half.pixels - signal for half in (one, other)]
+    # White noise of deviation 1, and as much again.
+    for image in noise:
+        assert image.std() == pytest.approx(np.sqrt(2), rel=0.03)
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.03
+    np.testing.assert_allclose(
+        (one.pixels + other.pixels) / 2, micrograph.pixels, atol=1e-5
+    )
+
+
+def test_a_cut_reference_lacks_its_right_third():
+    views = view_of_ball(120.0, resolution=20.0)
+    cut = cut_views(views)
+    middle = views.pictures.shape[-1] // 2
+    parts = cut.pictures[0] / cut.pictures[0].max()
+    before = views.pictures[0] / views.pictures[0].max()
+    edge = middle + round(0.3 * views.diameter / views.pixel_size)
+    assert float(parts[:, edge:].sum()) < 0.01 * float(before[:, edge:].sum())
+    torch.testing.assert_close(parts[:, :middle], before[:, :middle], rtol=1e-2, atol=0)
+    assert float(cut.pictures.norm()) == pytest.approx(1, rel=1e-4)
+
+
+def test_the_average_of_equal_windows_is_that_window():
+    image = discs([(50, 60), (100, 120)], 1.0)
+    places = np.array([[50.0, 60.0], [100.0, 120.0], [1.0, 1.0]])
+    picks = Picks(centers_yx=places, scores=np.zeros(3))
+    # The third one does not lie inside.
+    np.testing.assert_array_equal(
+        average_at(image, picks, side=20), image[40:60, 50:70]
+    )
 
 
 def test_the_verdict_tells_the_worst_figures():
