@@ -248,7 +248,13 @@ def _images_of(denoiser: Denoiser) -> Denoise:
 def _halves(
     one: FoundMicrograph, raw: Micrograph, working_pixel_size: float, *, seed: int
 ) -> tuple[Micrograph, Micrograph]:
-    """Images of odd and even frames; where there are none, drawn ones."""
+    """Images of odd and even frames; where there are none, drawn ones.
+
+    Raises
+    ------
+    InputError
+        If they are of another size than the micrograph.
+    """
     from cryoscore_plugin.batch.halves import find_halves  # noqa: PLC0415  as above
     from cryoscore_plugin.evaluation.audit_controls import (  # noqa: PLC0415
         drawn_halves,
@@ -259,6 +265,14 @@ def _halves(
     if len(paths) != 2:
         return drawn_halves(raw, working_pixel_size=working_pixel_size, seed=seed)
     first, second = (read_micrograph(x, pixel_size=raw.pixel_size) for x in paths)
+    for half in (first, second):
+        if half.pixels.shape != raw.pixels.shape:
+            sizes = ["{1} x {0} px".format(*x.pixels.shape) for x in (half, raw)]
+            msg = (
+                f"{half.source} has {sizes[0]}, but {one.path} has {sizes[1]}. Give "
+                "halves of the same size, or move them elsewhere."
+            )
+            raise InputError(msg)
     return replace(first, optics=raw.optics), replace(second, optics=raw.optics)
 
 
