@@ -13,8 +13,9 @@ honest number, one for each micrograph, without knowing the truth:
 The second half stays as recorded on purpose. Two denoised halves would agree wherever
 the model is sure of itself, also in what it made up the same way twice.
 
-Structured background is the same in both halves. Where a model leaves it, it counts as
-signal.
+Structured background is the same in both halves, and counts as signal where a model
+leaves it. A model that removes it can end below the half that was not denoised, so that
+the number compares micrographs of one run, not models of different kinds.
 
 References
 ----------

@@ -6,8 +6,11 @@
 #   1. Copy the files of this folder into the folder of your RELION project.
 #   2. Change the values in the five *job.star files to yours.
 #   3. In the project folder: sh make_schedule.sh
+#      For micrographs that are still being recorded: sh make_schedule.sh 60
+#      All of it then begins again 60 s after it has ended, until you abort it.
 #   4. Run what it says at the end.
 set -eu
+pause=${1:-}
 
 if command -v relion_schemer >/dev/null; then
   program=relion_schemer word=--scheme folder=Schemes
@@ -35,14 +38,28 @@ for job in import denoise autopick restore extract; do
   # RELION reads the options from ./importjob.star, and so on.
   "$program" "$word" cryoscore --add job --i "$job" --mode continue
 done
-if [ "$program" = relion_scheduler ]; then
-  "$program" "$word" cryoscore --add operator --type exit --i 0 --o undefined
+if [ -n "$pause" ]; then
+  last=WAIT_pause
+  "$program" "$word" cryoscore --add variable --name pause --value "$pause"
+  set -- --type wait --i pause
 else
-  "$program" "$word" cryoscore --add operator --type exit --name EXIT
+  last=EXIT
+  set -- --type exit
+  if [ "$program" = relion_scheduler ]; then set -- "$@" --i 0; fi
+fi
+# RELION 3.1 makes up the name of an operator, and RELION 4 and 5 want it.
+if [ "$program" = relion_scheduler ]; then
+  "$program" "$word" cryoscore --add operator "$@" --o undefined
+else
+  "$program" "$word" cryoscore --add operator "$@" --name $last
 fi
 previous=import
-for job in denoise autopick restore extract EXIT; do
+for job in denoise autopick restore extract $last; do
   "$program" "$word" cryoscore --add edge --i "$previous" --o "$job"
   previous=$job
 done
+if [ -n "$pause" ]; then
+  "$program" "$word" cryoscore --add edge --i $last --o import
+  echo "To stop it: $program $word cryoscore --abort"
+fi
 echo "Now run: $program $word cryoscore --run --pipeline_control $folder/cryoscore/"

@@ -327,46 +327,6 @@ def test_job_1000_is_like_any_other(project: Project) -> None:
     assert rows[0]["rlnMicrographName"] == f"{job}Micrographs/mic001.mrc"
 
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "relion"
-
-
-def test_schedule_of_the_examples_goes_from_micrographs_to_particles(
-    tmp_path: Path, tiny_checkpoint: Path
-) -> None:
-    project = Project(folder=tmp_path.resolve(), checkpoint=tiny_checkpoint)
-    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
-    for number in (1, 2):
-        write_micrograph(tmp_path / f"Micrographs/mic{number:03d}.mrc", number)
-    (tmp_path / "default_pipeline.star").write_text(
-        f"\n# version {50001 if project.version == 5 else 30001}\n\n"
-        "data_pipeline_general\n\n_rlnPipeLineJobCounter 1\n \n"
-    )
-    # What a user would change: the model, the paths, and the size of a particle.
-    for name, old, new in (
-        ("denoise", "cryoscore-relion-denoise\n", f"{COMMAND}\n"),
-        ("denoise", "param1_label       device", "param1_label       model"),
-        ("denoise", "auto\n", f"{tiny_checkpoint}\n"),
-        ("restore", "cryoscore-relion-restore-picks\n", f"{RESTORE}\n"),
-        ("extract", "128\n", "64\n"),
-    ):
-        path = tmp_path / f"{name}job.star"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
-
-    said = project.relion("make_schedule.sh", program="sh")
-    *_, program, word, name, run, control, folder = said.splitlines()[-1].split()
-    ended = project.relion(word, name, run, control, folder, program=program)
-
-    assert "has reached an exit" in ended
-    picking = "AutoPick/job003/"
-    particles = project.table("Extract/job005/particles.star", "particles")
-    assert len(particles) == project.count_picks(picking) > 0
-    assert {row["rlnMicrographName"] for row in particles} == {
-        "Micrographs/mic001.mrc",
-        "Micrographs/mic002.mrc",
-    }
-
-
 @pytest.fixture(scope="module")
 def with_halves(project: Project) -> str:
     """A table of two micrographs, whose odd and even frames lie beside them."""
