@@ -21,6 +21,7 @@ from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.agreement import require_halves
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
+from cryoscore_plugin.cli.guided_end import AUDIT_FOLDER, audit_guided
 from cryoscore_plugin.cli.progress import duration
 from cryoscore_plugin.errors import ConfigError, CryoScoreError, MicrographError
 from cryoscore_plugin.report.job_report import write_job_report
@@ -155,7 +156,30 @@ def denoise_table(
     write_logfile(job.folder, results, job=str(folder))
     _write_page(folder, results, settings, in_mics)
     _report(folder, len(tasks), reasons, max_failed=max_failed)
+    _audit(Path(folder), results, settings)
     click.echo(_advice(job.folder, str(folder / DENOISED_TABLE), in_mics))
+
+
+def _audit(
+    folder: Path, results: Sequence[MicrographResult], settings: DenoiseSettings
+) -> None:
+    """Audit a guided job; its micrographs are not to be trusted if that fails.
+
+    Raises
+    ------
+    ConfigError
+        If too much comes from the reference alone.
+    """
+    outcome = audit_guided(results, settings, folder)
+    if outcome is None:
+        return
+    if not outcome.passed:
+        msg = (
+            f"{outcome.verdict} See {folder / AUDIT_FOLDER}. Use less guidance, or, if "
+            "you want these micrographs all the same, mark the job as finished."
+        )
+        raise ConfigError(msg)
+    click.echo(outcome.verdict)
 
 
 def _write_page(

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from cryoscore_plugin.micrograph import Micrograph
 
 
+PASSED = "passed"
+"""What the record of an audit says that found nothing beyond the limit."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditOutcome:
     """What an audit says.
@@ -175,10 +179,11 @@ def run_audit(
         msg = f"Cannot make the folder {output}: {error.strerror}. Give another one."
         raise InputError(msg) from error
     write_record(rows, output / "audit.csv")
-    write_record([{"verdict": said}, *rows], output / "audit.json")
+    passed = all(finding.passes for finding in findings)
+    summary: Row = {"verdict": said, "result": PASSED if passed else "failed"}
+    write_record([summary, *rows], output / "audit.json")
     names = ", ".join(one.path.name for one in found)
     _write_pictures(audits, output, about=f"{guided.description}. Of {names}.")
-    passed = all(finding.passes for finding in findings)
     return AuditOutcome(verdict=said, passed=passed, rows=rows)
 
 

@@ -27,6 +27,7 @@ from cryoscore_plugin.batch.work import Engine
 from cryoscore_plugin.cli.batch_engine import chosen_engine
 from cryoscore_plugin.cli.batch_options import Choices, batch_options
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
+from cryoscore_plugin.cli.guided_end import audit_passed
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
 from cryoscore_plugin.files import make_output_folder
@@ -147,7 +148,8 @@ def _run_once(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     if len(failed) < len(results):
         where = tables[0] if tables else request.output
         click.echo(picking_advice(where, binned=request.settings.write_binned))
-    return bool(failed)
+    passed = audit_passed(results, request.settings, request.output)
+    return bool(failed) or not passed
 
 
 def _report(request: BatchRequest) -> None:

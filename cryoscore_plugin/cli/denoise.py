@@ -14,6 +14,7 @@ from cryoscore_plugin.batch.inputs import find_micrographs, is_table, table_form
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.batch.plan import plan_outputs
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
+from cryoscore_plugin.cli.guided_end import audit_passed
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
 from cryoscore_plugin.errors import InputError
@@ -90,28 +91,9 @@ def denoise(
     failed = [result for result in results if result.status == "failed"]
     if len(failed) < len(results):
         click.echo(_advice(written, output, binned=settings.write_binned))
-    passed = _audit_passed(results, settings, output)
+    passed = audit_passed(results, settings, output)
     if failed or not passed:
         context.exit(FAILED)
-
-
-def _audit_passed(
-    results: Sequence[MicrographResult], settings: DenoiseSettings, output: Path
-) -> bool:
-    """Audit the first micrograph that was guided now; say what was found."""
-    new = [
-        result.task
-        for result in results
-        if result.status == "denoised" and result.task.output.suffix != ".mrcs"
-    ]
-    if settings.reference is None or not new:
-        return True
-    from cryoscore_plugin.cli.audit import audit_task  # noqa: PLC0415  only if guided
-
-    task = new[0]
-    outcome = audit_task(task, settings, output / "audit")
-    click.echo(f"Audit of {task.source}: {outcome.verdict}", err=not outcome.passed)
-    return outcome.passed
 
 
 def _tables(inputs: Sequence[Path], output: Path) -> dict[Path, Path]:

@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.cli import cryoscore
+from cryoscore_plugin.cli.audit import AuditOutcome
 from cryoscore_plugin.errors import CheckpointError, JobAbortedError
 from cryoscore_plugin.mrc import read_labels
 from relion_wrappers import cli, denoise
@@ -604,3 +605,28 @@ def test_uncertainty_and_estimate_are_parameters_of_the_job(tiny_checkpoint) -> 
     assert mrcfile.read(spread).shape == mrcfile.read(output).shape
     # What a picker is given is the table, which does not list it.
     assert "uncertainty" not in (JOB / "denoised_micrographs.star").read_text()
+
+
+@pytest.mark.usefixtures("job", "engine")
+def test_guided_job_is_audited_and_fails_with_its_audit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def audit(results, settings, output):
+        asked.append(([result.task.source for result in results], output))
+        passed = settings.guidance < 0.5
+        return AuditOutcome(verdict="Said at the end.", passed=passed, rows=[])
+
+    monkeypatch.setattr(denoise, "audit_guided", audit)
+    words = ("--reference", "r.safetensors", "--guidance")
+    result = run(*words, "0.2")
+    assert markers() == ["RELION_JOB_EXIT_SUCCESS"]
+    assert "Said at the end." in result.output
+    assert asked == [([Path(A), Path(B)], JOB)]
+
+    result = run(*words, "0.8")
+    assert markers() == ["RELION_JOB_EXIT_FAILURE"]
+    assert "Said at the end. See External/job012/audit." in result.output
+    # So that "Mark as finished" accepts them.
+    assert (JOB / "denoised_micrographs.star").exists()
