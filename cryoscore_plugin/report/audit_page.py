@@ -96,7 +96,7 @@ def write_audit_page(
     _write_words(words, f"{verdict(findings)}\n\n{about}")
     _draw_bars(bars, list(worst_of(findings).values()))
     panels = [panel for row in audit_panels(audit) for panel in row]
-    axes = bottom.subplots(3, 4).flat
+    axes = list(bottom.subplots(3, 4).flat)
     for one in axes:
         one.set_axis_off()
     for one, panel in zip(axes, panels, strict=False):
@@ -124,8 +124,8 @@ def _draw_bars(axes: Axes, findings: Sequence[Finding]) -> None:
         colour = "tab:green" if one.passes else "tab:red"
         axes.barh(place, min(worst / one.limit, 2), height=0.35, color=colour)
         said = f"{QUESTIONS[one.control]}  {worst:.1%}, limit {one.limit:.0%}"
-        axes.text(0, place + 0.25, said, fontsize=8, va="bottom")
-    axes.axvline(1, color="black", linewidth=1)
+        axes.text(0.01, place + 0.22, said, fontsize=8, va="bottom")
+        axes.plot([1, 1], [place - 0.2, place + 0.2], color="black", linewidth=1)
     axes.set_xlim(0, 2)
     axes.set_ylim(-0.5, len(findings))
     axes.set_yticks([])

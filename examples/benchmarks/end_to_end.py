@@ -59,6 +59,7 @@ from cryoscore_plugin.simulation.micrographs import (
     Exposure,
     SceneSettings,
 )
+from relion_wrappers.micrographs_star import StarTable
 
 BASELINE, TRUTH, TOPAZ = "raw", "truth", "topaz"
 FIGURES = ("precision", "half_maps", "truth", "agreement")
@@ -69,19 +70,22 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 def denoised(name: str, project: Path, topaz: Path | None) -> dict[str, Pixels]:
     """All micrographs of a project as a denoiser makes them."""
-    paths = sorted((project / "Micrographs").glob("*.mrc"))
+    rows = StarTable().read(project / "micrographs.star", root=project)
     if name == TOPAZ:
         if topaz is None:
             msg = "The denoiser topaz needs its program. Give it with --topaz."
             raise ConfigError(msg)
-        results = topaz_denoise(topaz, paths, project / "topaz")
-        images = [read_micrograph(path).pixels for path in results]
+        paths = topaz_denoise(topaz, [row.path for row in rows], project / "topaz")
+        images = [read_micrograph(path).pixels for path in paths]
     else:
         denoise = named_denoiser(name)
-        images = [denoise(read_micrograph(path).pixels, PIXEL_SIZE) for path in paths]
+        images = [
+            denoise(replace(read_micrograph(row.path), optics=row.optics))
+            for row in rows
+        ]
     return {
-        f"Micrographs/{path.name}": image
-        for path, image in zip(paths, images, strict=True)
+        f"Micrographs/{row.path.name}": image
+        for row, image in zip(rows, images, strict=True)
     }
 
 
