@@ -168,3 +168,19 @@ def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(tmp_path, atom
     assert same == pytest.approx(raw, rel=1e-4)
     assert run(module, *words) == output
     assert Path(f"{topaz}.log").read_text().split() == ["4", "4"]
+
+
+def test_training_speed_counts_scenes_and_crops(tmp_path):
+    recipe, record = tmp_path / "recipe.yaml", tmp_path / "speed.json"
+    recipe.write_text(
+        "name: small\ndescription: For a test.\nbatch: 2\ncrop: 32\n"
+        "network: {channels: [4, 6], embedding: 4}\n"
+        "pool: {scenes_per_group: 2, scene_size: 64, views: 2}\n"
+    )
+    words = [recipe, "--groups", "1", "--threads", "1", "--steps", "30"]
+    output = run(import_module("training_speed"), *words, "--json", record)
+    assert output.count("a CPU-second") == 2
+    scenes, crops = json.loads(record.read_text())
+    assert (scenes["what"], crops["what"]) == ("scenes", "crops")
+    assert scenes["per_cpu_second"] > 0
+    assert crops["per_cpu_second"] > 0
