@@ -149,7 +149,8 @@ def picks_options(callback: Callback) -> Callback:
         required=True,
         metavar="STAR",
         help="Picks on denoised micrographs: coords_suffix_*.star of RELION 3.1, or "
-        "autopick.star, manualpick.star and the like of RELION 4 and 5.",
+        "autopick.star, manualpick.star and the like of RELION 4 and 5; or the picks of "
+        "many micrographs in one .txt, .csv or .star file, as Topaz writes them.",
     )
     options = (_FOLDER, in_coords, in_mics, threads, _CONTROL)
     return with_options(cast("Callback", with_arguments), options)

@@ -16,7 +16,9 @@ from pathlib import Path
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.files import replacing
 from relion_wrappers.coordinates_star import PickedMicrograph
+from relion_wrappers.pick_checks import UNSCALED, Scale
 from relion_wrappers.project import micrograph_key
+from relion_wrappers.scaled_coordinates import write_scaled
 
 _NAME = "coords_suffix"
 """What the file's name begins with; the rest ends the name of every other one."""
@@ -50,6 +52,17 @@ def is_suffix_file(path: str) -> bool:
         List of picks, as RELION wrote it.
     """
     return Path(path).name.startswith(_NAME)
+
+
+def suffix_name(suffix: str) -> str:
+    """Name of the file in the manner of RELION 3.1 for files of this suffix.
+
+    Parameters
+    ----------
+    suffix : str
+        Such as `_autopick.star`.
+    """
+    return f"{_NAME}{suffix}"
 
 
 def picked_micrographs(path: str) -> str:
@@ -134,7 +147,7 @@ def find_coordinates(path: str, picked: str, names: Iterable[str]) -> PicksFolde
     )
 
 
-def copy_coordinates(source: Path, target: Path) -> bool:
+def copy_coordinates(source: Path, target: Path, scale: Scale = UNSCALED) -> bool:
     """Copy a file of coordinates, unless the copy was edited since.
 
     Parameters
@@ -143,6 +156,8 @@ def copy_coordinates(source: Path, target: Path) -> bool:
         The file of the picking job.
     target : Path
         Where to copy it; folders are made.
+    scale : Scale
+        By which its coordinates are multiplied.
 
     Returns
     -------
@@ -153,7 +168,7 @@ def copy_coordinates(source: Path, target: Path) -> bool:
     Raises
     ------
     InputError
-        If it cannot be read or written.
+        If it cannot be read or written, or has no coordinates to scale.
     """
     try:
         # The copy has the time of its source, so that a newer one was changed.
@@ -161,7 +176,11 @@ def copy_coordinates(source: Path, target: Path) -> bool:
             return False
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
-            shutil.copy2(source, temporary)
+            if scale == UNSCALED:
+                shutil.copy2(source, temporary)
+            else:
+                write_scaled(source, temporary, scale)
+                shutil.copystat(source, temporary)
     except OSError as error:
         msg = (
             f"Cannot copy {source} to {target}: {error.strerror or error}. Check space "

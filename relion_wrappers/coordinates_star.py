@@ -91,7 +91,9 @@ def read_list(path: str) -> PicksList:
     raise InputError(_no_list(path, star))
 
 
-def restored_list(picks: PicksList, raw_names: Mapping[str, str]) -> StarFile:
+def restored_list(
+    picks: PicksList, raw_names: Mapping[str, str], moved: Mapping[str, str]
+) -> StarFile:
     """A table in the manner of RELION 4 and 5 that names raw micrographs.
 
     Parameters
@@ -100,11 +102,18 @@ def restored_list(picks: PicksList, raw_names: Mapping[str, str]) -> StarFile:
         Picks on denoised micrographs.
     raw_names : Mapping[str, str]
         Raw name by the name in the picks. Rows without one are left out.
+    moved : Mapping[str, str]
+        Another file of coordinates by the name in the picks, where there is one.
     """
     from relion_wrappers.star_file import StarFile  # noqa: PLC0415  as above
 
     rows = picks.table[picks.table[NAME].isin(list(raw_names))]
-    rows = rows.assign(**{NAME: rows[NAME].map(dict(raw_names))})
+    places = [
+        moved.get(name, place)
+        for name, place in zip(rows[NAME], rows[COORDINATES], strict=True)
+    ]
+    raw = [raw_names[name] for name in rows[NAME]]
+    rows = rows.assign(**{NAME: raw, COORDINATES: places})
     # RELION looks at the first table only, whatever its name.
     blocks = {picks.block: rows} | picks.star.blocks | {picks.block: rows}
     return StarFile(blocks=blocks, version=picks.star.version)

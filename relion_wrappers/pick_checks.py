@@ -1,7 +1,9 @@
 """What must be true before particles are extracted where picks say.
 
 Picks were made on one image and are used on another. That is right only if the other
-one is raw, is there, has the same pixels, and has no other picks.
+one is raw, is there, shows the same area, and has no other picks. If the picked image
+was binned, its coordinates are scaled; the sizes in pixels say by how much, and the pixel
+sizes that it is so.
 """
 
 from __future__ import annotations
@@ -12,11 +14,25 @@ from pathlib import Path
 
 from cryoscore_plugin.batch.finished import says_denoised
 from cryoscore_plugin.errors import InputError, MicrographError
-from cryoscore_plugin.mrc import is_tiff, read_header
+from cryoscore_plugin.mrc import MrcHeader, is_tiff, read_header
 from relion_wrappers.coordinates_star import PickedMicrograph
 
+Scale = tuple[float, float]
+"""Pixels of the raw micrograph for one pixel of the picked one, along x and y."""
 
-def check_picks(picked: PickedMicrograph, raw: str | None, *, source: str) -> None:
+UNSCALED: Scale = (1.0, 1.0)
+
+_TOLERANCE = 0.01
+"""By how much pixel sizes may differ from what sizes in pixels say: both are rounded."""
+
+
+def check_picks(
+    picked: PickedMicrograph,
+    raw: str | None,
+    *,
+    source: str,
+    pixel_size: float | None = None,
+) -> Scale:
     """Refuse picks with which Extract would find nothing, or cut beside particles.
 
     Parameters
@@ -27,6 +43,13 @@ def check_picks(picked: PickedMicrograph, raw: str | None, *, source: str) -> No
         Its raw micrograph; None if it is not known.
     source : str
         The list of picks, as RELION wrote it.
+    pixel_size : float or None
+        Of the raw micrograph in Å/px, if a table says.
+
+    Returns
+    -------
+    scale : Scale
+        By which coordinates are to be multiplied.
 
     Raises
     ------
@@ -52,7 +75,7 @@ def check_picks(picked: PickedMicrograph, raw: str | None, *, source: str) -> No
             "picking job again, or take the row out of its list."
         )
         raise MicrographError(msg)
-    _check_raw(picked.name, Path(raw))
+    return _checked_scale(Path(picked.name), Path(raw), pixel_size)
 
 
 def refuse_shared(pairs: Sequence[tuple[str, str]], *, source: str) -> None:
@@ -82,16 +105,40 @@ def refuse_shared(pairs: Sequence[tuple[str, str]], *, source: str) -> None:
         raise InputError(msg)
 
 
-def _check_raw(name: str, raw: Path) -> None:
+def _checked_scale(picked: Path, raw: Path, pixel_size: float | None) -> Scale:
+    """Scale of the picks, if the raw micrograph is there and is raw."""
     if not raw.is_file():
         msg = (
             f"The raw micrograph {raw} is not there, so no particle can be extracted "
             "from it. Put it back, or give the right table with --in_mics."
         )
         raise MicrographError(msg)
-    if is_tiff(raw):
-        return  # Never an output of ours; its size is that of its denoised MRC file.
-    header = read_header(raw)
+    header = None if is_tiff(raw) else read_header(raw)  # TIFF is no output of ours.
+    if header is not None:
+        _refuse_denoised(raw, header)
+    # Denoised files are often deleted to save space; the picks are as good as before.
+    if not picked.is_file() or is_tiff(picked):
+        return UNSCALED
+    image = read_header(picked)
+    if header is None:
+        return _scale_by_pixel_sizes(image.pixel_size, pixel_size)
+    (h, w), (raw_h, raw_w) = image.shape[-2:], header.shape[-2:]
+    if (h, w) == (raw_h, raw_w):
+        return UNSCALED
+    scale = (raw_w / w, raw_h / h)
+    expected = _ratio(image.pixel_size, pixel_size or header.pixel_size)
+    if any(abs(one - expected) > _TOLERANCE * expected for one in scale):
+        msg = (
+            f"{picked} has {h} x {w} px, but its raw micrograph {raw} has {raw_h} x "
+            f"{raw_w} px, and their pixel sizes do not say that the one is the other "
+            "binned, so that the coordinates would be wrong. Denoise the raw micrograph "
+            "without binning, and pick again."
+        )
+        raise MicrographError(msg)
+    return scale
+
+
+def _refuse_denoised(raw: Path, header: MrcHeader) -> None:
     if ours := [label for label in header.labels if says_denoised(label)]:
         msg = (
             f"{raw} should be a raw micrograph, but was denoised ({ours[0]}). Particles "
@@ -99,15 +146,14 @@ def _check_raw(name: str, raw: Path) -> None:
             "show what the model expects. Give the raw table with --in_mics."
         )
         raise MicrographError(msg)
-    # Denoised files are often deleted to save space; the picks are as good as before.
-    if not Path(name).is_file():
-        return
-    picked = read_header(Path(name))
-    if picked.shape[-2:] != header.shape[-2:]:
-        sizes = ["{} x {} px".format(*h.shape[-2:]) for h in (picked, header)]
-        msg = (
-            f"{name} has {sizes[0]}, but its raw micrograph {raw} has {sizes[1]}, so "
-            "that the coordinates would be wrong. Denoise the raw micrograph without "
-            "binning, and pick again."
-        )
-        raise MicrographError(msg)
+
+
+def _scale_by_pixel_sizes(picked: float | None, raw: float | None) -> Scale:
+    """Scale where the raw micrograph is TIFF, whose size is costly to read."""
+    ratio = _ratio(picked, raw) or 1.0
+    return UNSCALED if abs(ratio - 1) <= _TOLERANCE else (ratio, ratio)
+
+
+def _ratio(picked: float | None, raw: float | None) -> float:
+    """Ratio of the pixel sizes; 0 if one is not known."""
+    return picked / raw if picked and raw else 0.0

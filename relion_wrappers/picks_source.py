@@ -15,7 +15,7 @@ from relion_wrappers.coordinates_folder import (
 )
 from relion_wrappers.coordinates_star import PicksList, read_list
 from relion_wrappers.micrographs_star import MicrographsStar, read_micrographs
-from relion_wrappers.project import RelionStyle
+from relion_wrappers.project import RelionStyle, relion_style
 from relion_wrappers.raw_names import (
     lists_denoised,
     names_as_listed,
@@ -23,6 +23,7 @@ from relion_wrappers.raw_names import (
     recorded_raw_names,
     table_or_none,
 )
+from relion_wrappers.spread_picks import SUFFIX, holds_many, spread_picks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,7 @@ class PicksSource:
         return None if self.mics is None or lists_denoised(self.mics) else self.mics
 
 
-def read_source(
-    coords: str, *, mics: str | None, style: RelionStyle | None
-) -> PicksSource:
+def read_source(coords: str, *, mics: str | None, folder: Path) -> PicksSource:
     """Read what the job was given.
 
     Parameters
@@ -63,8 +62,8 @@ def read_source(
         The list of picks, as RELION wrote it.
     mics : str or None
         Table of the raw micrographs to extract from, or of the denoised ones.
-    style : RelionStyle or None
-        Which RELION started the job; None if none did.
+    folder : Path
+        Folder of the job, where picks of many micrographs in one file are spread.
 
     Raises
     ------
@@ -72,6 +71,9 @@ def read_source(
         If a file cannot be used, or not by this RELION.
     """
     table = None if mics is None else read_micrographs(Path(mics))
+    style = relion_style(folder)
+    if not is_suffix_file(coords) and holds_many(Path(coords)):
+        return _spread(coords, table, folder)
     if not is_suffix_file(coords):
         picks = read_list(coords)
         if style is RelionStyle.V3:
@@ -88,6 +90,30 @@ def read_source(
     names = picked.names if picked else sorted(glob(target))  # noqa: PTH207
     found = find_coordinates(coords, target, (*names, *(table.names if table else ())))
     return PicksSource(coords=coords, picks=found, mics=table, picked=picked)
+
+
+def _spread(coords: str, table: MicrographsStar | None, folder: Path) -> PicksSource:
+    """Picks of many micrographs in one file, in the manner of the RELION that asks.
+
+    Raises
+    ------
+    InputError
+        If the table is not given, or they cannot be used with it.
+    """
+    if table is None:
+        msg = (
+            f"{coords} names micrographs without their folders, so that the table that "
+            "was picked should be given with --in_mics, but it is not. Give "
+            "denoised_micrographs.star of the denoise job as input micrographs."
+        )
+        raise InputError(msg)
+    picks = spread_picks(Path(coords), table.names, folder)
+    if relion_style(folder) is not RelionStyle.V3:
+        return PicksSource(coords=coords, picks=picks, mics=table, picked=None)
+    files = PicksFolder(
+        suffix=SUFFIX, picked=str(table.path), micrographs=picks.micrographs
+    )
+    return PicksSource(coords=coords, picks=files, mics=table, picked=None)
 
 
 def raw_names_of(source: PicksSource) -> tuple[dict[str, str], tuple[str, ...]]:

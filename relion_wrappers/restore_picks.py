@@ -7,7 +7,8 @@ In RELION 3.1, where the place of a file says which micrograph it belongs to, it
 the files to the places that belong to the raw ones.
 
 Nothing is given to Extract that would spoil particles: a "raw" micrograph that was
-denoised, or has another number of pixels than the picked one, is refused.
+denoised, or shows another area than the picked one, is refused. Coordinates on binned
+micrographs are scaled.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ import click
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.errors import JobAbortedError, MicrographError
-from relion_wrappers.coordinates_folder import copy_coordinates, write_suffix_file
+from relion_wrappers.coordinates_folder import (
+    copy_coordinates,
+    suffix_name,
+    write_suffix_file,
+)
 from relion_wrappers.coordinates_star import (
     PickedMicrograph,
     PicksList,
@@ -28,9 +33,9 @@ from relion_wrappers.coordinates_star import (
 )
 from relion_wrappers.job import RelionJob
 from relion_wrappers.output_nodes import announce_picks
-from relion_wrappers.pick_checks import check_picks, refuse_shared
+from relion_wrappers.pick_checks import UNSCALED, Scale, check_picks, refuse_shared
 from relion_wrappers.picks_source import PicksSource, raw_names_of, read_source
-from relion_wrappers.project import output_names, project_name, relion_style
+from relion_wrappers.project import output_names, project_name
 from relion_wrappers.star_file import write_star
 
 # RELION 4 and 5 take a name with coords_suffix in it for a file of RELION 3.1.
@@ -61,7 +66,7 @@ def restore_picks(
         `max_failed` micrographs cannot be restored. The others are written in that
         last case, so that "Mark as finished" accepts them.
     """
-    source = read_source(in_coords, mics=in_mics, style=relion_style(job.folder))
+    source = read_source(in_coords, mics=in_mics, folder=job.folder)
     output = project_name(job.folder) / _output_name(source)
     # Early, because "Mark as finished" reads it too.
     announce_picks(job.folder, str(output), like=in_coords)
@@ -71,12 +76,11 @@ def restore_picks(
         f"{in_coords}"
     )
     raw_names, expected = raw_names_of(source)
-    failures = _failures(job, source, raw_names)
-    refused = {picked for picked, _ in failures}
-    good = [picked for picked in micrographs if picked not in refused]
+    scales, failures = _checked(job, source, raw_names)
+    good = [picked for picked in micrographs if picked in scales]
     pairs = [(picked.name, raw_names[picked.name]) for picked in good]
     refuse_shared(pairs, source=in_coords)
-    _write(job, source, good, dict(pairs))
+    _write(job, source, scales, dict(pairs))
     _write_failures(job.folder / FAILED_LIST, failures)
     _report(source, raw_names, expected)
     _report_failures(output.parent, len(micrographs), failures, max_failed=max_failed)
@@ -86,55 +90,88 @@ def restore_picks(
 
 
 def _output_name(source: PicksSource) -> str:
-    is_list = isinstance(source.picks, PicksList)
-    return RESTORED_LIST if is_list else Path(source.coords).name
+    picks = source.picks
+    return RESTORED_LIST if isinstance(picks, PicksList) else suffix_name(picks.suffix)
 
 
-def _failures(
+def _checked(
     job: RelionJob, source: PicksSource, raw_names: Mapping[str, str]
-) -> list[tuple[PickedMicrograph, str]]:
-    """Picks that cannot be restored, and why.
+) -> tuple[dict[PickedMicrograph, Scale], list[tuple[PickedMicrograph, str]]]:
+    """Picks that can be restored, with their scale; and those that cannot, and why.
 
     Raises
     ------
     JobAbortedError
         If RELION asks the job to stop.
     """
+    table = source.raw_table
+    sizes = dict(zip(table.names, table.pixel_sizes, strict=True)) if table else {}
+    scales: dict[PickedMicrograph, Scale] = {}
     failures = []
     for picked in source.picks.micrographs:
         if job.abort_requested():
             msg = "Stopped as you asked. Continue the job to restore the picks."
             raise JobAbortedError(msg)
+        raw = raw_names.get(picked.name)
+        size = sizes.get(raw or "")
         try:
-            check_picks(picked, raw_names.get(picked.name), source=source.coords)
+            scales[picked] = check_picks(
+                picked, raw, source=source.coords, pixel_size=size
+            )
         except MicrographError as error:
             click.echo(f"{picked.name or picked.coordinates}: {error}")
             failures.append((picked, str(error)))
-    return failures
+    return scales, failures
 
 
 def _write(
     job: RelionJob,
     source: PicksSource,
-    good: Sequence[PickedMicrograph],
+    scales: Mapping[PickedMicrograph, Scale],
     raw_names: Mapping[str, str],
 ) -> None:
     """Write the restored picks in the manner in which they were given."""
     output = job.folder / _output_name(source)
-    if not good:  # A list of an earlier run would be taken for one of this run.
+    binned = sum(scale != UNSCALED for scale in scales.values())
+    if binned:
+        click.echo(f"{binned} micrographs were picked binned; coordinates are scaled.")
+    if not scales:  # A list of an earlier run would be taken for one of this run.
         output.unlink(missing_ok=True)
     elif isinstance(source.picks, PicksList):
-        write_star(output, restored_list(source.picks, raw_names))
+        moved = _copies(job, raw_names, scales, suffix=None)
+        write_star(output, restored_list(source.picks, raw_names, moved))
     else:
-        targets = output_names([raw_names[picked.name] for picked in good])
-        for picked, target in zip(good, targets, strict=True):
-            place = job.folder / f"{target.with_suffix('')}{source.picks.suffix}"
-            if not copy_coordinates(Path(picked.coordinates), place):
-                click.echo(f"{place} was changed by hand since, and is kept as it is.")
+        _copies(job, raw_names, scales, suffix=source.picks.suffix)
         table = source.raw_table
         write_suffix_file(
             output, source.picks.picked if table is None else str(table.path)
         )
+
+
+def _copies(
+    job: RelionJob,
+    raw_names: Mapping[str, str],
+    scales: Mapping[PickedMicrograph, Scale],
+    *,
+    suffix: str | None,
+) -> dict[str, str]:
+    """Copy files of coordinates to where those of raw micrographs are looked for.
+
+    Without a suffix, by which RELION 3.1 looks for them, only those that are scaled.
+    The result is the copy by the name of the picked micrograph.
+    """
+    copies = {}
+    targets = output_names([raw_names[picked.name] for picked in scales])
+    for (picked, scale), target in zip(scales.items(), targets, strict=True):
+        source = Path(picked.coordinates)
+        if suffix is None and scale == UNSCALED:
+            continue
+        name = source.name if suffix is None else f"{target.stem}{suffix}"
+        place = job.folder / target.with_name(name)
+        if not copy_coordinates(source, place, scale):
+            click.echo(f"{place} was changed by hand since, and is kept as it is.")
+        copies[picked.name] = str(project_name(job.folder) / target.with_name(name))
+    return copies
 
 
 def _write_failures(

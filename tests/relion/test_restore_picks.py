@@ -78,12 +78,14 @@ _rlnPipeLineEdgeProcess #2
 """
 
 
-def write_image(name: str, label: str = "", side: int = 64) -> None:
+def write_image(
+    name: str, label: str = "", side: int = 64, pixel_size: float = 1.5
+) -> None:
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with mrcfile.new(path, overwrite=True) as file:
         file.set_data(np.ones((side, side), np.float32))
-        file.voxel_size = 1.5
+        file.voxel_size = pixel_size
         if label:
             file.add_label(label)
 
@@ -316,6 +318,156 @@ def test_boxes_are_copied_like_any_other_coordinates(
     assert run(str(picks)).exit_code == 0
     assert (JOB / "Movies/a.box").read_text() == "10 20 64 64\n"
     assert not (JOB / "Movies/a_autopick.star").exists()
+
+
+SCALED = COORDINATES.replace("74.105263", "148.210526").replace(
+    "87.578947", "175.157894"
+)
+
+
+def lines_of_picks(path: Path) -> list[str]:
+    return [line for line in lines_of(path) if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("version", ["3.1", "5.0"])
+def test_picks_on_binned_micrographs_are_scaled(
+    picked: Callable[..., str], version: str, tmp_path: Path
+) -> None:
+    picks = picked(version)
+    write_image(A, LABEL, side=32, pixel_size=3.0)
+    write_image(B, LABEL, side=32, pixel_size=5.0)  # RAW says 2.5 Å/px of the other.
+    result = run(picks, "--in_mics", RAW)
+    assert result.exit_code == 0, result.output
+    assert "2 micrographs were picked binned; coordinates are scaled." in result.output
+    expected = tmp_path / "expected.star"
+    expected.write_text(SCALED)
+    for name in "ab":
+        place = JOB / f"Movies/{name}_autopick.star"
+        assert lines_of_picks(place) == lines_of_picks(expected)
+    if version == "5.0":
+        assert restored() == {
+            RAW_A: f"{JOB}/Movies/a_autopick.star",
+            RAW_B: f"{JOB}/Movies/b_autopick.star",
+        }
+    # Picks of raw size beside them stay where they are.
+    write_image(A, LABEL)
+    assert run(picks, "--in_mics", RAW).exit_code == 0
+    if version == "5.0":
+        assert restored()[RAW_A] == "AutoPick/job006/Movies/a_autopick.star"
+
+
+@pytest.mark.parametrize("raw_says", [[], ["--in_mics", RAW]])
+def test_binned_picks_are_refused_where_the_pixel_sizes_do_not_fit(
+    picked: Callable[..., str], raw_says: list[str]
+) -> None:
+    picks = picked("5.0")
+    write_image(B, LABEL, side=32, pixel_size=3.0 if raw_says else 4.0)
+    result = run(picks, *raw_says)
+    assert result.exit_code == 1
+    assert f"{B} has 32 x 32 px, but its raw micrograph {RAW_B} has 64" in result.stderr
+    assert list(restored()) == [RAW_A]
+
+
+def test_coordinates_that_cannot_be_scaled_are_told(
+    picked: Callable[..., str],
+) -> None:
+    picks = picked("5.0")
+    write_image(A, LABEL, side=32, pixel_size=3.0)
+    path = Path("AutoPick/job006/Movies/a_autopick.star")
+    for text, sentence in (
+        (COORDINATES.replace("74.105263", "seven"), "should hold numbers of px"),
+        (COORDINATES.replace("CoordinateX", "Else"), "should have the coordinates rln"),
+    ):
+        path.write_text(text)
+        result = run(picks)
+        assert (result.exit_code, sentence in result.stderr) == (1, True)
+        assert markers() == ["RELION_JOB_EXIT_FAILURE"]
+
+
+TOPAZ_TEXT = (
+    "image_name\tx_coord\ty_coord\tscore\na\t10\t20\t1.5\nb\t7\t8\t-2\na\t30\t40\t3\n"
+)
+TOPAZ_STAR = """\
+data_
+
+loop_
+_rlnMicrographName #1
+_rlnCoordinateX #2
+_rlnCoordinateY #3
+_rlnAutopickFigureOfMerit #4
+a.mrc 10 20 1.5
+b.mrc 7 8 -2
+a.mrc 30 40 3
+"""
+
+
+@pytest.mark.parametrize("version", ["3.1", "5.0"])
+@pytest.mark.parametrize(
+    ("name", "text"), [("topaz.txt", TOPAZ_TEXT), ("topaz.star", TOPAZ_STAR)]
+)
+def test_picks_of_topaz_in_one_file_are_spread(
+    picked: Callable[..., str], version: str, name: str, text: str
+) -> None:
+    picked(version)
+    Path(name).write_text(text)
+    result = run(name, "--in_mics", DENOISED)
+    assert result.exit_code == 0, result.output
+    if version == "3.1":
+        assert (JOB / "coords_suffix_topazpicks.star").read_text() == f"{DENOISED}\n"
+        places = {
+            raw: JOB / f"Movies/{raw[-5]}_topazpicks.star" for raw in (RAW_A, RAW_B)
+        }
+    else:
+        places = {raw: Path(place) for raw, place in restored().items()}
+    assert [*places] == [RAW_A, RAW_B]
+    rows = [row for row in lines_of(places[RAW_A]) if row[0].isdigit()]
+    assert rows == ["30.000000 40.000000 3.000000", "10.000000 20.000000 1.500000"]
+    rows = [row for row in lines_of(places[RAW_B]) if row[0].isdigit()]
+    assert rows == ["7.000000 8.000000 -2.000000"]
+
+
+def test_picks_of_topaz_on_binned_micrographs_are_scaled(
+    picked: Callable[..., str],
+) -> None:
+    picked("5.0")
+    write_image(A, LABEL, side=32, pixel_size=3.0)
+    Path("topaz.txt").write_text(TOPAZ_TEXT)
+    assert run("topaz.txt", "--in_mics", DENOISED).exit_code == 0
+    rows = [x for x in lines_of(Path(restored()[RAW_A])) if x[0].isdigit()]
+    assert rows[0] == "60.000000 80.000000 3.000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "sentence"),
+    [
+        (TOPAZ_TEXT, [], "should be given with --in_mics"),
+        (TOPAZ_TEXT.replace("b\t", "c\t"), ["--in_mics", DENOISED], "picks on c,"),
+        ("a b\n1 2\n", ["--in_mics", DENOISED], "should begin with a line that names"),
+    ],
+)
+def test_picks_in_one_file_that_cannot_be_spread_are_told(
+    picked: Callable[..., str], text: str, words: list[str], sentence: str
+) -> None:
+    picked("5.0")
+    Path("topaz.txt").write_text(text)
+    result = run("topaz.txt", *words)
+    assert (result.exit_code, sentence in result.stderr) == (1, True)
+    assert result.stderr.count("\n") == 1
+    assert markers() == ["RELION_JOB_EXIT_FAILURE"]
+
+
+def test_micrographs_of_one_name_in_two_folders_cannot_be_told_apart_by_topaz(
+    picked: Callable[..., str],
+) -> None:
+    picked("5.0")
+    text = Path(DENOISED).read_text()
+    Path(DENOISED).write_text(text.replace("Movies/b.mrc", "Other/a.mrc"))
+    Path("topaz.txt").write_text(TOPAZ_TEXT)
+    result = run("topaz.txt", "--in_mics", DENOISED)
+    assert (
+        "lists External/job005/Movies/a.mrc and External/job005/Other/a.mrc"
+        in result.stderr
+    )
 
 
 def test_columns_and_tables_that_are_not_ours_are_kept_behind(
@@ -718,3 +870,8 @@ def test_raw_micrographs_may_be_tiff(picked: Callable[..., str]) -> None:
     Path(RAW_B).with_suffix(".tif").write_bytes(b"II*\0")
     assert run(picks).exit_code == 0
     assert list(restored()) == [RAW_A, RAW_B.replace(".mrc", ".tif")]
+    # The table says 2.5 Å/px of it.
+    write_image(B, LABEL, side=32, pixel_size=7.5)
+    assert run(picks, "--in_mics", RAW).exit_code == 0
+    coordinates = (JOB / "Movies/b_autopick.star").read_text()
+    assert f"{3 * 74.105263:.6f}" in coordinates
