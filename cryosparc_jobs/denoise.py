@@ -132,6 +132,7 @@ def begin(
         settings=with_reference(job, place, settings, facts["reference"]),
         record=Record(),
         picking_output=request.picking_output,
+        half_sample=request.half_sample,
     )
     add_outputs(work)
     return work

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
@@ -42,6 +43,10 @@ class Record:
         What the run said, by uid.
     description : list[str]
         Model and device in words, once the run has begun.
+    halves : dict[int, PurePosixPath]
+        File of the halves by uid, relative to the project.
+    agreement : dict[int, float]
+        How well they agree by uid, where it was measured.
     doubts : list[str]
         What is wrong with the job as a whole, although it has its results.
     """
@@ -51,6 +56,8 @@ class Record:
     passing: set[int] = field(default_factory=set)
     results: dict[int, MicrographResult] = field(default_factory=dict)
     description: list[str] = field(default_factory=list)
+    halves: dict[int, PurePosixPath] = field(default_factory=dict)
+    agreement: dict[int, float] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
 
     @property
@@ -72,6 +79,8 @@ class EventLogMonitor:
         Exposure by output file.
     record : Record
         Is filled.
+    with_halves : bool
+        Whether the halves are wanted, too.
     """
 
     def __init__(
@@ -80,11 +89,14 @@ class EventLogMonitor:
         place: Place,
         exposures: Mapping[Path, Exposure],
         record: Record,
+        *,
+        with_halves: bool = False,
     ) -> None:
         self._job = job
         self._place = place
         self._exposures = exposures
         self._record = record
+        self._with_halves = with_halves
         self._watch = KillWatch(job)
         self._shell = ShellMonitor()
         self._counts: Counter[str] = Counter()
@@ -106,6 +118,10 @@ class EventLogMonitor:
             self._fail(exposure, str(error))
             click.echo(f"{exposure.path.name} FAILED: {error}", err=True)
             return False
+        if self._with_halves and exposure.halves is not None:
+            # The run warns of halves that it does not find.
+            with suppress(MicrographError):
+                self._place.fetch(exposure.halves)
         return True
 
     def on_result(self, result: MicrographResult, *, done: int, total: int) -> None:

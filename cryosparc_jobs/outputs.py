@@ -38,6 +38,8 @@ class Work:
         What became of the micrographs so far.
     picking_output : bool
         Whether there is a second output, for pickers only.
+    half_sample : int
+        Of how many micrographs the halves are used, unless all are wanted.
     """
 
     job: ExternalJob
@@ -45,6 +47,7 @@ class Work:
     settings: DenoiseSettings
     record: Record
     picking_output: bool
+    half_sample: int
 
 
 def save_outputs(work: Work, rows: Any) -> None:  # noqa: ANN401  Dataset

@@ -31,6 +31,8 @@ class Request:
         Folder for files that go through the server; None takes one in the cache.
     picking_output : bool
         Whether to write the second output, for pickers only.
+    half_sample : int
+        Of how many micrographs the halves are used to see how good the result is.
     reference_volume : Source or None
         A volume that guides.
     """
@@ -41,6 +43,7 @@ class Request:
     job: str | None = None
     scratch: Path | None = None
     picking_output: bool = False
+    half_sample: int = 5
     reference_volume: Source | None = None
 
     def command(self, verb: str, job: str, settings: BaseModel) -> str:
@@ -59,6 +62,8 @@ class Request:
         words += [str(self.source), "--job", job]
         if self.picking_output:
             words.append("--picking-output")
+        if self.half_sample != Request.half_sample:
+            words += ["--half-sample", str(self.half_sample)]
         if self.reference_volume is not None:
             words += ["--reference-volume", str(self.reference_volume)]
         for name, value in changed_settings(settings).items():
@@ -117,6 +122,7 @@ def _with_request(callback: Callback) -> Callback:
             job=values.pop("job"),
             scratch=values.pop("scratch"),
             picking_output=values.pop("picking_output", False),
+            half_sample=values.pop("half_sample", Request.half_sample),
             reference_volume=None if volume is None else Source.parsed(volume),
         )
         return callback(*args, request=request, **values)
@@ -146,6 +152,14 @@ _DENOISE_OPTIONS = (
         "--picking-output",
         is_flag=True,
         help="Write a second output, for pickers that do not know denoised micrographs.",
+    ),
+    click.option(
+        "--half-sample",
+        type=click.IntRange(min=0),
+        default=Request.half_sample,
+        show_default=True,
+        help="Of how many micrographs, spread evenly, the halves are used at the end to "
+        "see how well they agree, if the exposures have halves. --halves uses all.",
     ),
     click.option(
         "--reference-volume",

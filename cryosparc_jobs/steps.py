@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from cryoscore_plugin.batch.agreement import require_halves
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
 from cryoscore_plugin.denoiser import Denoiser
@@ -23,6 +24,7 @@ from cryoscore_plugin.errors import (
     MicrographError,
 )
 from cryoscore_plugin.settings import DenoiseSettings
+from cryosparc_jobs.agreement import tell_agreement
 from cryosparc_jobs.audit import audit
 from cryosparc_jobs.exposures import OUTPUT, PICKING_OUTPUT, REJECTED_OUTPUT, Exposure
 from cryosparc_jobs.monitor import EventLogMonitor, Record
@@ -90,16 +92,32 @@ def denoise_exposures(
             output=output,
             pixel_size=exposure.pixel_size,
             optics=exposure.optics,
+            halves=_halves(work, exposure),
         )
         for output, exposure in by_output.items()
     ]
-    monitor = EventLogMonitor(work.job, work.place, by_output, work.record)
+    require_halves(tasks, work.settings)
+    monitor = EventLogMonitor(
+        work.job,
+        work.place,
+        by_output,
+        work.record,
+        with_halves=work.settings.halves,
+    )
     try:
         denoise_micrographs(
             tasks, work.settings, monitor, gate=monitor, denoisers=denoisers
         )
     finally:
         monitor.close()
+
+
+def _halves(work: Work, exposure: Exposure) -> tuple[Path, ...]:
+    """The file of the halves, if there is one; it is noted."""
+    if exposure.halves is None:
+        return ()
+    work.record.halves[exposure.uid] = exposure.halves
+    return (work.place.raw(exposure.halves),)
 
 
 def finish(work: Work, facts: dict[str, Any]) -> None:
@@ -122,11 +140,13 @@ def finish(work: Work, facts: dict[str, Any]) -> None:
     record = work.record
     _refuse_unfinished(work)
     _show(work)
+    tell_agreement(work)
     audit(work)
     ended = {
         "engine": record.description,
         "denoised": len(record.files),
         "failed": {str(uid): why for uid, why in record.reasons.items()},
+        "half_correlation": {str(uid): r for uid, r in record.agreement.items()},
         "doubts": record.doubts,
         "seconds": {
             str(uid): round(one.seconds, 2) for uid, one in record.results.items()

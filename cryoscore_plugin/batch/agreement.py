@@ -113,3 +113,29 @@ def with_agreement(
         return replace(restoration, warnings=(*restoration.warnings, warning))
     quality = {**restoration.quality, "half_correlation": figure}
     return replace(restoration, quality=quality)
+
+
+def measured_agreement(
+    task: MicrographTask, settings: DenoiseSettings, denoiser: Denoiser
+) -> float:
+    """The `half_correlation` of one micrograph, whatever the settings want.
+
+    Parameters
+    ----------
+    task : MicrographTask
+        The micrograph, which has halves.
+    settings : DenoiseSettings
+        How it is denoised.
+    denoiser : Denoiser
+        What denoises it.
+
+    Raises
+    ------
+    MicrographError
+        If the halves cannot be read, or are of no use.
+    DeviceError
+        If not even the smallest tile fits into the memory.
+    """
+    size = settings.pixel_size or task.pixel_size
+    even, odd = read_halves(halves_of(task), pixel_size=size)
+    return half_correlation(denoiser, replace(even, optics=task.optics), odd)
