@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import click
 
-from cryoscore_plugin.cli.audit import audit_task
+from cryoscore_plugin.cli.guided_end import AUDIT_FOLDER, audit_guided
 from cryoscore_plugin.errors import CryoScoreError
 from cryosparc_jobs.outputs import Work
 
 
 def audit(work: Work) -> None:
-    """Audit the first micrograph of a guided job, and tell what was found.
+    """Audit a micrograph of a guided job, and tell what was found.
 
     Parameters
     ----------
@@ -21,23 +18,19 @@ def audit(work: Work) -> None:
         The job; at least one micrograph was denoised. What is found wanting is put
         among the doubts of its record.
     """
-    if work.settings.reference is None:
-        return
-    task = work.record.results[next(iter(work.record.files))].task
+    results = [work.record.results[uid] for uid in work.record.files]
     try:
-        with tempfile.TemporaryDirectory(prefix="cryoscore-") as name:
-            outcome = audit_task(task, work.settings, Path(name))
-            for file in sorted(Path(name).iterdir()):
-                work.place.write(file.name, file.read_bytes())
-            if (picture := Path(name) / "audit.png").exists():
-                work.job.events.plot(picture, f"Audit of {task.source.name}")
+        outcome = audit_guided(results, work.settings, work.place.own(""))
+        if outcome is None:
+            return
+        for file in sorted(work.place.own(AUDIT_FOLDER).glob("[!.]*")):
+            work.place.deliver(file)
+            if file.suffix == ".png":
+                work.job.events.plot(file, file.stem.replace("_", " "))
     except (CryoScoreError, OSError) as error:
         words, passed = f"No audit: {error}", False
     else:
-        words, passed = (
-            f"Audit of {task.source.name}: {outcome.verdict}",
-            outcome.passed,
-        )
+        words, passed = outcome.verdict, outcome.passed
     work.job.events.log(words, level="text" if passed else "warning")
     click.echo(words, err=not passed)
     if not passed:

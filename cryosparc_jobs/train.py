@@ -188,6 +188,7 @@ def _source(place: Place, exposure: Exposure) -> TrainingSource:
         path=place.raw(exposure.path),
         pixel_size=exposure.pixel_size,
         halves=() if halves is None else (place.raw(halves),),
+        optics=exposure.optics,
     )
 
 

@@ -67,7 +67,13 @@ def _few_views(monkeypatch):
 def quick_audit(monkeypatch):
     """An audit that asks nothing, and passes or does not."""
     answer = types.SimpleNamespace(verdict="all is well", passed=True)
-    monkeypatch.setattr("cryosparc_jobs.audit.audit_task", lambda *_words: answer)
+
+    def audit_guided(_results, _settings, output):
+        (output / "audit").mkdir(exist_ok=True)
+        (output / "audit/audit.json").write_text("{}")
+        return answer
+
+    monkeypatch.setattr("cryosparc_jobs.audit.audit_guided", audit_guided)
     return answer
 
 
@@ -98,7 +104,7 @@ def test_imported_volume_guides_as_external_and_is_audited(site, denoise):
     assert facts["reference"]["card"]["sources"].keys() == {"map.mrc"}
     assert f"--reference-volume {volume}" in facts["command"]
     assert "Audit of " in story
-    audit = json.loads((site.folder / "J3/audit.json").read_text())
+    audit = json.loads((site.folder / "J3/audit/audit.json").read_text())
     assert audit[0]["verdict"] in story
     assert (answer.code == 0) == (not facts["doubts"])
 
@@ -202,6 +208,7 @@ def test_guided_job_that_was_stopped_goes_on_and_does_nothing_twice(site, denois
     assert answer.code == 0, answer.err
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (site.folder / "J3/reference.safetensors").exists()
+    assert (site.folder / "J3/audit/audit.json").exists()
 
 
 @pytest.mark.parametrize(
