@@ -119,6 +119,7 @@ def sites(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(client, "PAUSE", 0.0)
     monkeypatch.chdir(tmp_path)
+    gc.freeze()  # So that the search for sockets looks at what is new.
     yield make
     for server in servers:
         server.shutdown()
@@ -127,6 +128,7 @@ def sites(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    gc.unfreeze()
 
 
 @pytest.fixture

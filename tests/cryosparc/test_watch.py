@@ -28,8 +28,8 @@ def watch(shell, tiny_checkpoint, monkeypatch):
             "J1:exposures",
             "--model",
             tiny_checkpoint,
-            "--device",
-            "cpu",
+            "--threads",
+            "1",
         )
         return shell("watch", *fixed, "--every", "0.1", *words)
 
