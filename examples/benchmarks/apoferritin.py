@@ -21,7 +21,9 @@ variance is fourfold (noise from the band 0.35 to 0.48 cycles/px, fixed seed); `
 
 Pickers, the same for every image: `log`, a Laplacian of Gaussian for 120 Å, and
 `ring`, local correlation with the rotational average of apoferritin's projections,
-modulated by the micrograph's CTF. Local maxima at least 60 Å apart, one-to-one
+modulated by the micrograph's CTF. With `--programs` also `relion-log`, RELION's Laplacian
+of Gaussian for 108 to 132 Å, and `topaz`, its pretrained detector, which expects raw
+micrographs; both through their own programs, where they are found. Local maxima at least 60 Å apart, one-to-one
 matching within 30 Å, average precision per micrograph, then the mean. Picks and
 hand picks closer than 45 px to an edge are left out. Hand picks miss faint particles:
 compare denoisers with each other, and do not read the precision as absolute.
@@ -31,7 +33,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import click
@@ -40,11 +41,14 @@ import numpy as np
 import starfile
 import torch
 from denoisers import Pixels, is_folder, named_denoiser, on_grid
-from picking import picking_figures
+from other_programs import Programs, find_programs
+from picking import picks_figures
 from scipy.spatial.transform import Rotation
 
 from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.evaluation.pickers import (
+    Picks,
+    find_picks,
     laplacian_of_gaussian,
     template_correlation,
 )
@@ -127,24 +131,40 @@ def ring_template(model: Path, defocus: float, *, side: int = 160) -> Pixels:
     return seen.numpy().astype(np.float32)
 
 
-def responses(
-    image: Pixels, reference: Path | None, defocus: float
-) -> dict[str, Pixels]:
-    """What each picker sees in an image."""
-    found = {"log": laplacian_of_gaussian(image, diameter=DIAMETER / PIXEL_SIZE)}
-    if reference:
-        found["ring"] = template_correlation(image, ring_template(reference, defocus))
-    return found
+def picks_by_picker(
+    data: Path,
+    images: dict[Path, Pixels],
+    *,
+    reference: Path | None,
+    programs: Programs | None,
+) -> dict[str, dict[str, Picks]]:
+    """What each picker proposes on each image, by the name of the micrograph."""
+    apart, defoci = DIAMETER / 2 / PIXEL_SIZE, dict(micrographs(data))
+    picks: dict[str, dict[str, Picks]] = {"log": {}}
+    for raw, image in images.items():
+        response = laplacian_of_gaussian(image, diameter=DIAMETER / PIXEL_SIZE)
+        picks["log"][raw.stem] = find_picks(response, min_distance=apart)
+        if reference:
+            template = ring_template(reference, defoci[raw])
+            response = template_correlation(image, template)
+            ring = picks.setdefault("ring", {})
+            ring[raw.stem] = find_picks(response, min_distance=apart)
+    if programs is not None:
+        by_name = {raw.stem: image for raw, image in images.items()}
+        picks |= programs.picks(by_name, diameter=DIAMETER, pixel_size=PIXEL_SIZE)
+    return picks
 
 
-def judge(raw: Path, response: Pixels, max_distance: float) -> dict[str, float]:
+def judge(
+    raw: Path, picks: Picks, shape: tuple[int, ...], max_distance: float
+) -> dict[str, float]:
     """Average precision and best F1 of one picker on one image."""
     table = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
     truth = table[["rlnCoordinateY", "rlnCoordinateX"]].to_numpy(dtype=np.float64)
-    return picking_figures(
-        response,
+    return picks_figures(
+        picks,
         truth,
-        min_distance=DIAMETER / 2 / PIXEL_SIZE,
+        shape=shape,
         border=BORDER,
         max_distance=max_distance / PIXEL_SIZE,
     )
@@ -176,44 +196,62 @@ def write_inputs(data: Path, target: Path) -> None:
 )
 @click.option("--denoiser", "denoisers", multiple=True, help="May be repeated.")
 @click.option("--max-distance", default=30.0, help="Of a match, in Å.")
+@click.option(
+    "--programs/--no-programs",
+    default=False,
+    help="Also pick with RELION and with Topaz's detector, where they are found.",
+)
+@click.option("--topaz", type=click.Path(path_type=Path), help="Program of Topaz.")
 @click.option("--write-inputs", "inputs", type=click.Path(path_type=Path))
 @click.option("--json", "record", type=click.Path(path_type=Path))
-def main(
+def main(  # noqa: PLR0913  one argument for each option
+    *,
     data: Path,
     reference: Path | None,
     denoisers: tuple[str, ...],
     max_distance: float,
+    programs: bool,
+    topaz: Path | None,
     inputs: Path | None,
     record: Path | None,
 ) -> None:
     """Print the average precision of the pickers for each denoiser and dose."""
     torch.set_num_threads(1)
-    rows = []
+    rows: list[dict[str, object]] = []
     if inputs:
         write_inputs(data, inputs)
+    found = find_programs(topaz) if programs else None
     for name in denoisers:
-        denoise, line = make_denoiser(name), {}
-        for dose, (raw, defocus) in product(DOSES, micrographs(data)):
-            seen = responses(denoise(raw, dose), reference, defocus)
-            for picker, response in seen.items():
-                figures = judge(raw, response, max_distance)
-                line.setdefault(f"{picker} {dose}", []).append(
-                    figures["average_precision"]
-                )
-                rows.append(
-                    {"denoiser": name, "dose": dose, "picker": picker}
-                    | {"micrograph": raw.stem, **figures}
-                )
-        columns = sorted(line, key=lambda title: title.split()[0])
-        if name == denoisers[0]:
-            click.echo(
-                f"{'mean average precision':<40}"
-                + "".join(f"{title:>14}" for title in columns)
-            )
-        means = "".join(f"{np.mean(line[title]):14.3f}" for title in columns)
-        click.echo(f"{name[-39:]:<40}{means}")
+        denoise = make_denoiser(name)
+        own = []
+        for dose in DOSES:
+            images = {raw: denoise(raw, dose) for raw, _ in micrographs(data)}
+            picks = picks_by_picker(data, images, reference=reference, programs=found)
+            own += [
+                {"denoiser": name, "dose": dose, "picker": picker}
+                | {"micrograph": raw.stem}
+                | judge(raw, by_name[raw.stem], image.shape, max_distance)
+                for picker, by_name in picks.items()
+                for raw, image in images.items()
+            ]
+        show(own, header=name == denoisers[0])
+        rows += own
     if record:
         record.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def show(rows: list[dict[str, object]], *, header: bool) -> None:
+    """A line of mean average precisions of one denoiser, by picker and dose."""
+    columns: dict[str, list[object]] = {}
+    for row in rows:
+        title = f"{row['picker']} {row['dose']}"
+        columns.setdefault(title, []).append(row["average_precision"])
+    titles = sorted(columns, key=lambda title: title.split()[0])
+    if header:
+        words = "".join(f"{title:>20}" for title in titles)
+        click.echo(f"{'mean average precision':<40}{words}")
+    means = "".join(f"{np.mean(columns[title]):20.3f}" for title in titles)
+    click.echo(f"{str(rows[0]['denoiser'])[-39:]:<40}{means}")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 from denoisers import Pixels, on_grid
 
@@ -59,6 +61,59 @@ class Refinement:
     diameter: float
     symmetry: str
     rounds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs:
+    """Programs that pick, as far as they were found.
+
+    Attributes
+    ----------
+    topaz, relion : Path or None
+        `topaz` and `relion_autopick`.
+    """
+
+    topaz: Path | None
+    relion: Path | None
+
+    def picks(
+        self, images: Mapping[str, Pixels], *, diameter: float, pixel_size: float
+    ) -> dict[str, dict[str, Picks]]:
+        """What each proposes on each image, best first; the diameter in Å."""
+        found: dict[str, dict[str, Picks]] = {}
+        with tempfile.TemporaryDirectory(prefix="cryoscore-") as folder:
+            if self.relion is not None:
+                found["relion-log"] = relion_log_picks(
+                    images,
+                    Path(folder) / "relion",
+                    diameter=diameter,
+                    pixel_size=pixel_size,
+                )
+            if self.topaz is not None:
+                found["topaz"] = topaz_picks(
+                    self.topaz,
+                    images,
+                    Path(folder) / "topaz",
+                    diameter=diameter / pixel_size,
+                )
+        return found
+
+
+def find_programs(topaz: Path | None) -> Programs:
+    """The programs that pick; what is missing is said.
+
+    Raises
+    ------
+    ConfigError
+        If the Topaz that was given cannot be started.
+    """
+    found = Programs(
+        topaz=find_program("topaz", topaz), relion=find_program("relion_autopick")
+    )
+    for name, path in (("Topaz", found.topaz), ("RELION", found.relion)):
+        if path is None:
+            click.echo(f"{name} was not found, and its picker is left out.")
+    return found
 
 
 def find_program(name: str, given: Path | None = None) -> Path | None:

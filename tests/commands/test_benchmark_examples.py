@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -139,6 +140,72 @@ def test_uncertainty_is_judged_by_the_error(atoms, tiny_checkpoint):
     assert [line.split()[0] for line in lines] == ["2", "6", "20", "50"]
     # Random weights know nothing: the error grows with the signal, and they do not say.
     assert float(lines[-1].split()[1]) > float(lines[0].split()[1])
+
+
+FAKE_DETECTOR = f"""#!{sys.executable} -S
+# Normalizes by copying, and picks two places that it does not look for.
+import os, shutil, sys
+words = sys.argv[1:]
+target, files = words[words.index("-o") + 1], [w for w in words if w.endswith(".mrc")]
+if words[0] == "preprocess":
+    os.makedirs(target)
+    for file in files:
+        shutil.copy(file, target)
+else:
+    assert words[words.index("-r") + 1] == "10"
+    with open(target, "w") as table:
+        table.write("image_name\\tx_coord\\ty_coord\\tscore\\n")
+        table.write("one\\t3\\t9\\t1.5\\none\\t30\\t20\\t2.5\\n")
+"""
+
+
+def test_picks_of_topaz_are_brought_to_the_grid_of_the_image(tmp_path):
+    programs, topaz = import_module("other_programs"), tmp_path / "topaz"
+    topaz.write_text(FAKE_DETECTOR)
+    topaz.chmod(0o755)
+    images = {name: rings(0.1, seed=1) for name in ("one", "two")}
+    found = programs.Programs(topaz=topaz, relion=None).picks(
+        images, diameter=60.0, pixel_size=1.0
+    )["topaz"]
+    # It looks at particles of 20 px, on a grid three times as coarse.
+    h, w = (round(side / 3) / side for side in SHAPE)
+    expected = [[20.5 / h - 0.5, 30.5 / w - 0.5], [9.5 / h - 0.5, 3.5 / w - 0.5]]
+    np.testing.assert_allclose(found["one"].centers_yx, expected)
+    assert found["one"].scores.tolist() == [2.5, 1.5]
+    assert len(found["two"]) == 0
+
+
+@pytest.mark.skipif(
+    shutil.which("relion_autopick") is None, reason="RELION is not installed"
+)
+def test_relion_finds_discs_where_they_are():
+    y, x = np.indices(SHAPE)
+    discs = [np.hypot(y - cy, x - cx) < 30 for cy, cx in CENTERS_YX]
+    image = np.random.default_rng(3).normal(0, 0.5, SHAPE) - np.sum(discs, axis=0)
+    programs = import_module("other_programs")
+    [picks] = (
+        programs.Programs(topaz=None, relion=Path(shutil.which("relion_autopick")))
+        .picks({"one": image.astype(np.float32)}, diameter=90.0, pixel_size=1.5)[
+            "relion-log"
+        ]
+        .values()
+    )
+    figures = import_module("picking").picks_figures(
+        picks, np.array(CENTERS_YX, float), shape=SHAPE, border=0.0, max_distance=10.0
+    )
+    assert figures["average_precision"] == 1
+
+
+def test_programs_that_are_missing_are_said(data, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    module = import_module("apoferritin")
+    words = ["--data", data, "--denoiser", "raw"]
+    plain, asked = run(module, *words), run(module, *words, "--programs")
+    for name in ("Topaz", "RELION"):
+        line = f"{name} was not found, and its picker is left out.\n"
+        assert line in asked
+        asked = asked.replace(line, "")
+    assert asked == plain
 
 
 def test_a_quarter_of_the_dose_has_four_times_the_noise_variance(data):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.evaluation.fidelity import (
@@ -83,6 +84,19 @@ def test_the_whole_band_gives_the_mean_square(shape):
     first, second = rng.normal(size=(2, *shape)).astype(np.float32)
     risk = cross_half_risk(first, second, pixel_size=1.0, band=(0.0, 1.0))
     assert risk == pytest.approx(np.square(first - second).mean(), rel=1e-5)
+
+
+def test_the_whole_band_gives_what_scipy_gives_for_pixels():
+    rng = np.random.default_rng(8)
+    truth = rng.normal(size=(64, 63)).astype(np.float32)
+    image = (0.4 * truth + rng.normal(size=truth.shape)).astype(np.float32)
+    whole = {"pixel_size": 1.0, "band": (1e-9, 1.0)}  # all but the mean
+    line = stats.linregress(image.ravel(), truth.ravel())
+    assert calibration_slope(image, truth, **whole) == pytest.approx(line.slope)
+    assert band_correlation(image, truth, **whole) == pytest.approx(line.rvalue)
+    error = (image - truth).var(dtype=np.float64)
+    expected = truth.var(dtype=np.float64) / error
+    assert signal_to_error(image, truth, **whole) == pytest.approx(expected)
 
 
 def test_the_smaller_cross_half_risk_is_the_smaller_error():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn import metrics
 
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.evaluation.pickers import Picks
@@ -76,6 +77,23 @@ def test_average_precision_is_the_sum_of_its_definition(found, truth):
         recall_before = recall
     quality = pick_quality(found, truth, max_distance=REACH)
     assert quality.average_precision == pytest.approx(expected)
+
+
+@given(picks(most=8), positions(8))
+def test_scikit_learn_draws_the_same_curve(found, truth):
+    if not len(truth):
+        return
+    hits = match_picks(found, truth, max_distance=REACH) >= 0
+    if not hits.any():
+        return
+    quality = pick_quality(found, truth, max_distance=REACH)
+    # It knows only the picks: a particle that was missed is nowhere in its list.
+    share = hits.sum() / len(truth)
+    average = metrics.average_precision_score(hits, found.scores)
+    assert quality.average_precision == pytest.approx(share * average)
+    precision, recall, _ = metrics.precision_recall_curve(hits, found.scores)
+    np.testing.assert_allclose(quality.precision, precision[-2::-1])
+    np.testing.assert_allclose(quality.recall, share * recall[-2::-1])
 
 
 @given(picks(most=8), positions(8))
