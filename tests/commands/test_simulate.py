@@ -156,6 +156,29 @@ def test_phase_plate_brings_out_low_frequencies_and_is_in_the_table(simulate):
         assert (table["rlnPhaseShift"] == 90).all()
 
 
+def test_astigmatism_is_as_large_as_was_asked(simulate):
+    found = []
+    for number, mean in enumerate((0, 0.2, 0.4)):
+        folder = simulate(f"out{number}", *SMALL, "--astigmatism", mean)
+        row = starfile.read(folder / "micrographs.star")["micrographs"].squeeze()
+        found.append(row["rlnDefocusU"] - row["rlnDefocusV"])
+    assert found[0] == 0
+    assert found[2] == pytest.approx(2 * found[1], abs=0.1)
+    assert found[1] > 10
+
+
+@pytest.mark.parametrize("separation", [0.6, 1.5])
+def test_particles_keep_their_distance(simulate, separation):
+    folder = simulate("out", *SMALL, "--occupancy", 0.5, "--separation", separation)
+    rows = starfile.read(folder / "Truth/particles.star")["particles"]
+    centers = rows[["rlnCoordinateX", "rlnCoordinateY"]].to_numpy()
+    apart = np.linalg.norm(centers[:, None] - centers[None], axis=-1)
+    closest = apart[~np.eye(len(centers), dtype=bool)].min()
+    diameter = random_shape(np.random.default_rng(11)).diameter / 4
+    # Positions are whole pixels, the rest of each is in its origin.
+    assert separation * diameter - 2 < closest < (separation + 0.6) * diameter
+
+
 @pytest.mark.usefixtures("model")
 def test_map_is_simulated_like_a_model(shell):
     density = np.zeros((20, 20, 20), dtype=np.float32)
