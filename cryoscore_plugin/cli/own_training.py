@@ -105,7 +105,7 @@ def train_and_tell(
     return model
 
 
-def draw_curve(output: Path, picture: Path, *, start: str) -> bool:
+def draw_curve(output: Path, picture: Path, *, start: str | None) -> bool:
     """Draw the curve of a run; say why, if it cannot be drawn.
 
     Parameters
@@ -114,8 +114,8 @@ def draw_curve(output: Path, picture: Path, *, start: str) -> bool:
         Folder of the run.
     picture : Path
         The picture to write.
-    start : str
-        The model that training started from.
+    start : str or None
+        The model that training started from, if its risk is the first row.
 
     Returns
     -------

@@ -70,13 +70,18 @@ def train(
         )
         raise ConfigError(msg)
     else:
-        if settings != TrainSettings():
-            msg = (
-                "A recipe has all settings of its run in its file, but some were given "
-                "on the command line. Write them into the recipe."
-            )
-            raise ConfigError(msg)
-        _train_from_recipe(recipe, models, output)
+        _refuse_settings(settings)
+        _train_from_recipe(recipe, models, output, settings)
+
+
+def _refuse_settings(settings: TrainSettings) -> None:
+    given = settings.model_dump(exclude={"device", "threads"})
+    if given != TrainSettings().model_dump(exclude={"device", "threads"}):
+        msg = (
+            "A recipe has all settings of its run in its file but device and threads, "
+            "and others were given on the command line. Write them into the recipe."
+        )
+        raise ConfigError(msg)
 
 
 def _check_words(recipe: Path | None, models: Path | None) -> None:
@@ -109,23 +114,45 @@ def _train_on_own(
         click.echo(f"Use it with: cryoscore denoise --model {model.checkpoint}")
 
 
-def _train_from_recipe(recipe: Path, models: Path, output: Path) -> None:
+def _train_from_recipe(
+    recipe: Path, models: Path, output: Path, settings: TrainSettings
+) -> None:
+    from cryoscore_plugin.cli.own_training import PICTURE, draw_curve  # noqa: PLC0415
+    from cryoscore_plugin.devices import use_threads  # noqa: PLC0415
+    from cryoscore_plugin.training.curve import read_curve  # noqa: PLC0415
     from cryoscore_plugin.training.from_recipe import train_from_recipe  # noqa: PLC0415
     from cryoscore_plugin.training.recipe import Recipe  # noqa: PLC0415
+    from cryoscore_plugin.training.run_state import CURVE  # noqa: PLC0415
+    from cryoscore_plugin.training.verdict import simulated_verdict  # noqa: PLC0415
 
     # A run takes hours: its progress is what a user wants to see.
     logging.getLogger("cryoscore_plugin.training").setLevel(logging.INFO)
     whole = Recipe.from_yaml(recipe)
-    with _together():
-        checkpoint = train_from_recipe(whole, models=models, output=output)
-        click.echo(
-            f"Wrote {checkpoint}. Use it with: cryoscore denoise --model {checkpoint}"
+    use_threads(settings.threads)
+    with _together() as first:
+        checkpoint = train_from_recipe(
+            whole, models=models, output=output, device=settings.device
         )
+        if not first:
+            return
+        click.echo(f"Wrote {checkpoint}.")
+        draw_curve(output, output / PICTURE, start=whole.start)
+        before, *rows = read_curve(output / CURVE)
+        if whole.start is not None and before.step == 0:
+            best = min(row.risk for row in rows)
+            click.echo(simulated_verdict(before.risk, best, start=whole.start))
+        click.echo(f"Use it with: cryoscore denoise --model {checkpoint}")
 
 
 @contextmanager
-def _together() -> Iterator[None]:
-    """Work with the other processes that `torchrun` started; the first one speaks."""
+def _together() -> Iterator[bool]:
+    """Work with the other processes that `torchrun` started; the first one speaks.
+
+    Yields
+    ------
+    first : bool
+        Whether this is the first one.
+    """
     from cryoscore_plugin.training.processes import (  # noqa: PLC0415  brings torch
         is_first,
         joined_processes,
@@ -133,9 +160,9 @@ def _together() -> Iterator[None]:
 
     with joined_processes():
         if is_first():
-            yield
+            yield True
             return
         logging.getLogger("cryoscore_plugin").setLevel(logging.ERROR)
         logging.getLogger("cryoscore_plugin.training").setLevel(logging.ERROR)
         with redirect_stdout(io.StringIO()):
-            yield
+            yield False

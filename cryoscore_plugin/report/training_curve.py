@@ -1,4 +1,4 @@
-"""How a training run on own micrographs went, as a picture."""
+"""How a training run went, as a picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIZE = (7.0, 5.0)
 """Width and height in inches."""
 
 
-def write_curve_picture(path: Path, curve: Path, *, start: str) -> None:
+def write_curve_picture(path: Path, curve: Path, *, start: str | None) -> None:
     """Draw loss and held-out risk over the steps.
 
     Parameters
@@ -25,8 +25,8 @@ def write_curve_picture(path: Path, curve: Path, *, start: str) -> None:
         The picture to write; its ending says in which format, such as `.png` or `.pdf`.
     curve : Path
         Table of the run, with at least one row.
-    start : str
-        Name of the model that training started from.
+    start : str or None
+        Name of the model that training started from, if its risk is the first row.
 
     Raises
     ------
@@ -42,10 +42,11 @@ def write_curve_picture(path: Path, curve: Path, *, start: str) -> None:
     figure = Figure(figsize=_SIZE, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     above.plot(steps, [row.risk for row in rows], "o-", label="this training")
-    above.axhline(rows[0].risk, linestyle="--", color="grey", label=start)
+    if start is not None:
+        above.axhline(rows[0].risk, linestyle="--", color="grey", label=start)
     above.legend()
-    _name(above, "Risk on held-out\nmicrographs")
-    below.plot(steps[1:], [row.loss for row in rows[1:]], "o-")
+    _name(above, "Risk on what was\nheld out")
+    below.plot(steps, [row.loss for row in rows], "o-")
     _name(below, "Loss in training")
     below.set_xlabel("Step")
     kind = path.suffix.removeprefix(".")

@@ -24,12 +24,17 @@ from cryoscore_plugin.density.particle import (
     ParticleSettings,
     read_particle,
 )
+from cryoscore_plugin.devices import choose_devices, use_exact_arithmetic
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.pretrained import find_checkpoint
 from cryoscore_plugin.training.crops import ScenePool, level_scenes
 from cryoscore_plugin.training.loop import train
 from cryoscore_plugin.training.pool import build_pool
-from cryoscore_plugin.training.processes import first_goes_ahead, is_first
+from cryoscore_plugin.training.processes import (
+    first_goes_ahead,
+    is_first,
+    own_device,
+)
 from cryoscore_plugin.training.recipe import PoolSettings, Recipe
 from cryoscore_plugin.training.run_state import STATE
 
@@ -39,7 +44,9 @@ WORKING_PIXEL_SIZE = 3.0
 SUFFIXES = (".npz", ".pdb", ".cif", ".pdb.gz", ".cif.gz", ".mrc", ".map", ".map.gz")
 
 
-def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
+def train_from_recipe(
+    recipe: Recipe, *, models: Path, output: Path, device: str = "cpu"
+) -> Path:
     """Simulate, train, and write the checkpoint with its card.
 
     Parameters
@@ -50,6 +57,8 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
         Folder of atomic models and density maps.
     output : Path
         Folder for pool, state, curve and checkpoint; a second call continues.
+    device : str
+        Where the network learns, as `devices.choose_devices` has it.
 
     Returns
     -------
@@ -60,7 +69,11 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
     ------
     InputError
         If the folder holds no models, or not those that the recipe names.
+    DeviceError
+        If a device that was asked for is not there.
     """
+    [place, *_] = choose_devices(own_device(device))
+    use_exact_arithmetic()
     particles = read_models(models, recipe.particles)
     named = {*recipe.held_out, *recipe.particles}
     missing = named - {model.name for model in particles}
@@ -95,6 +108,7 @@ def train_from_recipe(recipe: Recipe, *, models: Path, output: Path) -> Path:
         level_scenes(held_out, recipe.local_mean),
         output=output,
         start=None if start is None else start.tensors,
+        device=place,
     )
     path = output / f"{recipe.name}.safetensors"
     if is_first():

@@ -18,13 +18,14 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cryoscore_plugin.training.crops import ScenePool, TrainingPair, mix_batch
 from cryoscore_plugin.training.processes import is_first, share_of
@@ -44,6 +45,8 @@ from cryoscore_plugin.training.validation import ValidationResult, validate
 
 log = logging.getLogger(__name__)
 
+CPU = torch.device("cpu")
+
 
 @without_denormals()
 def train(
@@ -53,6 +56,7 @@ def train(
     *,
     output: Path,
     start: Mapping[str, Tensor] | None = None,
+    device: torch.device = CPU,
 ) -> dict[str, Tensor]:
     """Train to the end of the recipe, from the last saved state if there is one.
 
@@ -65,7 +69,9 @@ def train(
     output : Path
         Folder for the state and the curve.
     start : Mapping[str, Tensor] | None
-        The first weights, if they are not to be random.
+        The first weights, if they are not to be random. Then they are judged, too.
+    device : torch.device
+        Where the network learns.
 
     Returns
     -------
@@ -73,22 +79,19 @@ def train(
         Averaged weights at the best validation.
     """
     output.mkdir(parents=True, exist_ok=True)
-    run = start_run(recipe, start)
+    run = start_run(recipe, start, device=device)
     if (output / STATE).exists():
         resume_run(run, output / STATE)
         log.info("continue after step %d", run.step)
+    elif start is not None and is_first():
+        before = _judged(run, recipe, held_out)
+        _report(output / CURVE, 0, math.nan, before, math.nan)
     began, first, loss_sum, count = time.monotonic(), run.step, 0.0, 0
     while run.step < recipe.steps:
         loss_sum += _one_step(run, recipe, pool)
         count += 1
         if run.step % recipe.checkpoint_every == 0 or run.step == recipe.steps:
-            result = validate(
-                run.averaged,
-                held_out,
-                floor=recipe.floor,
-                seed=recipe.seed,
-                background=recipe.background,
-            )
+            result = _judged(run, recipe, held_out)
             _keep_best(run, result)
             seconds = (time.monotonic() - began) / (run.step - first)
             if is_first():
@@ -121,11 +124,37 @@ def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
         rng=run.rng,
         background=recipe.background,
     )
-    share = share_of(recipe.batch)
-    pair = TrainingPair(**{name: x[share.part] for name, x in vars(pair).items()})
+    share, device = share_of(recipe.batch), next(run.model.parameters()).device
+    pair = TrainingPair(
+        **{name: x[share.part].to(device) for name, x in vars(pair).items()}
+    )
     u = pair.u.contiguous(memory_format=torch.channels_last)
     loss = weighted_loss(run.model(u, pair.sigma), pair, recipe.floor)
     return descend(run, recipe, share.fraction * loss)
+
+
+class _SeenFromCpu(nn.Module):
+    """A network on any device, for inputs and outputs on the CPU."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        device = next(self.model.parameters()).device
+        output: Tensor = self.model(*(x.to(device) for x in inputs))
+        return output.cpu()
+
+
+def _judged(run: Run, recipe: Recipe, held_out: ScenePool) -> ValidationResult:
+    """How good the averaged weights are on particles that were left out."""
+    return validate(
+        _SeenFromCpu(run.averaged),
+        held_out,
+        floor=recipe.floor,
+        seed=recipe.seed,
+        background=recipe.background,
+    )
 
 
 def _keep_best(run: Run, result: ValidationResult) -> None:

@@ -51,3 +51,24 @@ def verdict(before: HeldOutRisk, after: HeldOutRisk, *, start: str) -> str:
             f"keep {start}."
         )
     return f"Your model is better than {start} {told}: use it."
+
+
+def simulated_verdict(before: float, after: float, *, start: str) -> str:
+    """The same for a model that learned from simulated micrographs.
+
+    Parameters
+    ----------
+    before, after : float
+        Weighted error on particles that were left out, of the model that training
+        started from, and of the new one.
+    start : str
+        Name of the model that training started from.
+    """
+    change = (before - after) / before
+    told = (
+        f"by {100 * abs(change):.1f} %, judged by the error on particles that were held "
+        "out"
+    )
+    if change <= 0:
+        return f"Your model is worse than {start} {told}: keep {start}."
+    return f"Your model is better than {start} {told}: use it."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,31 @@ def test_recipe_becomes_a_checkpoint(
     assert "held-out risk" in told.err
     assert "cryoscore denoise --model" in told.out
     assert read_card(run / "small.safetensors").training["atomic_models"] == ["ball"]
+    assert (run / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert "Your model is" not in told.out
+
+    for scenes in ("pool", "held_out"):  # Made once: it takes long.
+        shutil.copytree(run / scenes, tmp_path / "on" / scenes)
+    later = tmp_path / "later.yaml"
+    later.write_text(f"{RECIPE}start: {run / 'small.safetensors'}\n")
+    words = ["train", str(later), "--models", str(atoms), "--device", "cpu"]
+    assert main([*words, "--threads", "1", "--output", str(tmp_path / "on")]) == 0
+    assert re.search(
+        r"Your model is (worse|better) than \S+ by [\d.]+ %", capfd.readouterr().out
+    )
+    assert (tmp_path / "on" / "curve.csv").read_text().splitlines()[1].startswith("0,")
+
+
+def test_recipe_takes_its_settings_from_its_file_but_for_the_device(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    words = ["train", str(recipe), "--models", str(tmp_path), "--output", "run"]
+    assert main([*words, "--steps", "3"]) == 2
+    assert "Write them into the recipe" in capfd.readouterr().err
+    assert main([*words, "--device", "17"]) == 1
+    assert "device is '17'" in capfd.readouterr().err
 
 
 def test_missing_recipe_is_one_sentence(
