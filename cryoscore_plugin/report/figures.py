@@ -129,7 +129,8 @@ def draw_panel(axes: Axes, panel: Panel) -> None:
     """
     low, high = np.percentile(panel.image, GREY_PERCENTILES)
     axes.imshow(panel.image, cmap="gray", vmin=low, vmax=high)
-    axes.set_title(panel.title, fontsize=10)
+    # With its height given, matplotlib does not measure all else to find it.
+    axes.set_title(panel.title, fontsize=10, y=1.0)
     axes.set_axis_off()
     h, w = panel.image.shape
     length = scale_bar_length(w * panel.pixel_size)

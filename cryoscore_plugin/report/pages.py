@@ -38,12 +38,22 @@ NUMBERS = {
     "noise_variation": "Variation of the noise level over the micrograph",
     "signal_to_noise": "Power kept / power removed, 250 to 20 Å",
     "residual_whiteness": "Whiteness of what was removed (1: white)",
-    "half_correlation": "Denoised even frames against odd ones, 250 to 20 Å (1: alike)",
+    "half_correlation": "Agreement of halves, 250 to 20 Å (1: alike)",
 }
 """What is drawn over the session if it was measured, and how it is called."""
 
 _PAGE = (11.7, 8.3)
 """Width and height in inches: A4 on its side."""
+
+_PLACES = {
+    "left": 0.01,
+    "right": 0.98,
+    "top": 0.96,
+    "bottom": 0.1,
+    "wspace": 0.12,
+    "hspace": 0.36,
+}
+"""Where the pictures are on a page, in parts of it; the gaps in parts of a picture."""
 
 
 def write_pages(path: Path, results: Sequence[MicrographResult], *, title: str) -> None:
@@ -129,7 +139,7 @@ def _session_page(results: Sequence[MicrographResult], title: str) -> Figure:
         ]
         # Dots as an image: thousands of them as shapes would make a slow file.
         axes.plot(*zip(*points, strict=True), ".", rasterized=True)
-        axes.set_title(NUMBERS[name], fontsize=10)
+        axes.set_title(NUMBERS[name], fontsize=10, y=1.0)
         axes.set_xlabel("Micrograph, in the order of the table", fontsize=9)
     return figure
 
@@ -137,8 +147,9 @@ def _session_page(results: Sequence[MicrographResult], title: str) -> Figure:
 def _micrographs_page(shown: Sequence[tuple[MicrographResult, str]]) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  an extra, asked for above
 
-    figure = Figure(figsize=_PAGE, layout="constrained")
-    grid = figure.subplots(ROWS, 3, squeeze=False)
+    # Places by hand: to let matplotlib find them takes as long as to draw.
+    figure = Figure(figsize=_PAGE)
+    grid = figure.subplots(ROWS, 3, squeeze=False, gridspec_kw=_PLACES)
     for axes in grid[len(shown) :].flat:
         axes.set_axis_off()
     for row, (result, why) in zip(grid, shown, strict=False):
@@ -170,7 +181,8 @@ def _draw_micrograph(row: Sequence[Axes], result: MicrographResult, why: str) ->
     # filtered input may hold none.
     spectrum_axes.set_ylim(bottom=1e-5 * float(np.median(before.powers)))
     spectrum_axes.set_xlabel("1/Å", fontsize=9)
-    spectrum_axes.set_title("Power", fontsize=10)
+    spectrum_axes.set_title("Power", fontsize=10, y=1.0)
+    spectrum_axes.minorticks_off()  # Hundreds of them take as long as the pictures.
     spectrum_axes.legend(fontsize=8)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from relion_wrappers.micrographs_star import (
     denoised_star,
     read_micrographs,
 )
+from relion_wrappers.project import output_names
 from relion_wrappers.quality_columns import QUALITY_COLUMNS, with_quality
 from relion_wrappers.star_file import write_star
 
@@ -78,10 +80,26 @@ def test_column_that_is_there_already_is_kept(micrographs: MicrographsStar) -> N
     assert with_quality(once, other).table.equals(once.table)
 
 
-@pytest.mark.skipif(
+needs_handler = pytest.mark.skipif(
     shutil.which("relion_star_handler", path=PATH) is None,
     reason="relion_star_handler is not on the PATH; install RELION or set RELION_BIN",
 )
+
+
+def selected(source: Path, label: str, smallest: str) -> Path:
+    """The rows that RELION selects."""
+    target = source.with_name("selected.star")
+    words = ["--i", source, "--o", target, "--select", label, "--minval", smallest]
+    subprocess.run(
+        ["relion_star_handler", *words],
+        env={**os.environ, "PATH": PATH},
+        check=True,
+        capture_output=True,
+    )
+    return target
+
+
+@needs_handler
 @pytest.mark.parametrize(
     ("label", "smallest", "kept"),
     [
@@ -94,17 +112,37 @@ def test_column_that_is_there_already_is_kept(micrographs: MicrographsStar) -> N
 def test_relion_selects_on_each_number(
     tables: dict[str, str], tmp_path: Path, label: str, smallest: str, kept: str
 ) -> None:
-    source, selected = tmp_path / "all.star", tmp_path / "selected.star"
+    source = tmp_path / "all.star"
     source.write_text(tables["3.1"])
     measured = with_quality(read_micrographs(source), QUALITY)
     write_star(source, denoised_star(measured, {A: "a.mrc", B: "b.mrc"}))
-    words = ["--i", source, "--o", selected, "--select", label, "--minval", smallest]
-    subprocess.run(
-        ["relion_star_handler", *words],
-        env={**os.environ, "PATH": PATH},
-        check=True,
-        capture_output=True,
-    )
-    found = read_micrographs(selected)
+    found = read_micrographs(selected(source, label, smallest))
     assert found.names == (f"{kept}.mrc",)
     assert {*found.table.columns} == {*read_micrographs(source).table.columns}
+
+
+@pytest.mark.slow
+@needs_handler
+def test_a_hundred_thousand_micrographs_take_seconds_and_relion_reads_them(
+    tables: dict[str, str], tmp_path: Path
+) -> None:
+    *head, first, _second, _end = tables["5.0"].splitlines()
+    rows = [first.replace("a.mrc", f"{i:06d}.mrc") for i in range(100_000)]
+    source, target = tmp_path / "in.star", tmp_path / "out.star"
+    source.write_text("\n".join([*head, *rows]) + "\n")
+    before = time.process_time()
+    micrographs = read_micrographs(source)
+    names = micrographs.names
+    outputs = [f"External/job012/{place}" for place in output_names(names)]
+    measured = with_quality(micrographs, dict.fromkeys(names, QUALITY[A]))
+    denoised = denoised_star(measured, dict(zip(names, outputs, strict=True)))
+    write_star(target, denoised)
+    # About 5 s on one core of a laptop; what is quadratic takes hours.
+    assert time.process_time() - before < 60
+    last = target.read_text().strip().splitlines()[-1].split()
+    assert last == [
+        *(outputs[-1], *rows[-1].split()[1:]),
+        *("12.5", "0.125", "0.75", "0.625", names[-1]),
+    ]
+    lines = selected(target, "rlnSignalToNoiseRatio", "0").read_text()
+    assert lines.count("External/job012/") == 100_000

@@ -22,9 +22,11 @@ NAMES = [f"Micrographs/mic{number:03d}.mrc" for number in (1, 2, 3)]
 @pytest.fixture
 def example(tmp_path: Path, tiny_checkpoint: Path) -> Project:
     """A project with the files of the examples, changed as a user would."""
-    project = Project(folder=tmp_path.resolve(), checkpoint=tiny_checkpoint)
-    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "default_pipeline.star").write_text(
+    # RELION itself looks at names from here only, so that this one may have a space.
+    folder = tmp_path.resolve() / "my project"
+    project = Project(folder=folder, checkpoint=tiny_checkpoint)
+    shutil.copytree(EXAMPLES, folder)
+    (folder / "default_pipeline.star").write_text(
         f"\n# version {50001 if project.version == 5 else 30001}\n\n"
         "data_pipeline_general\n\n_rlnPipeLineJobCounter 1\n \n"
     )
@@ -35,7 +37,7 @@ def example(tmp_path: Path, tiny_checkpoint: Path) -> Project:
         ("restore", "cryoscore-relion-restore-picks\n", f"{RESTORE}\n"),
         ("extract", "128\n", "64\n"),
     ):
-        path = tmp_path / f"{name}job.star"
+        path = folder / f"{name}job.star"
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
     return project

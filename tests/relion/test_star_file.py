@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -165,18 +164,3 @@ def test_failed_writing_leaves_the_old_file_and_no_temporary_one(
         write_star(path, star)
     assert path.read_text() == tables["5.0"]
     assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_rows_take_seconds(
-    tmp_path: Path, tables: dict[str, str]
-) -> None:
-    *head, first, _second, _end = tables["5.0"].splitlines()
-    rows = (first.replace("a.mrc", f"{i:06d}.mrc") for i in range(100_000))
-    source = write_text(tmp_path / "in.star", "\n".join([*head, *rows]) + "\n")
-    before = time.process_time()
-    star = read_star(source)
-    write_star(tmp_path / "out.star", star)
-    # About 2 s on one core of a laptop; a reader that is quadratic takes hours.
-    assert time.process_time() - before < 30
-    assert words_of(tmp_path / "out.star") == words_of(source)

@@ -259,6 +259,13 @@ def test_missing_micrograph_fails_the_job_in_relion(project: Project) -> None:
     assert (project.folder / job / "denoised_micrographs.star").exists()
 
 
+def test_micrograph_above_the_project_fails_the_job_in_relion(project: Project) -> None:
+    table = write_table(project, "above.star", ["../Micrographs/mic001.mrc"])
+    job = project.add_denoising(table)
+    assert project.run(job) == "Failed"
+    assert "has .. in it" in (project.folder / job / "run.err").read_text()
+
+
 def test_wrong_parameter_fails_the_job_in_relion(project: Project) -> None:
     job = project.add_denoising(TABLE, param1_label="tile_sise", param1_value="64")
     assert project.run(job) == "Failed"
@@ -266,42 +273,54 @@ def test_wrong_parameter_fails_the_job_in_relion(project: Project) -> None:
     assert "No such option" in error
 
 
-def test_parameters_arrive_and_relion_in_a_value_does_no_harm(project: Project) -> None:
-    model = project.folder / "relion_model.safetensors"
+def test_parameters_arrive_and_relion_or_a_space_in_a_value_does_no_harm(
+    project: Project,
+) -> None:
+    model = project.folder / "my relion_model.safetensors"
     shutil.copy(project.checkpoint, model)
     job = project.add_denoising(
         TABLE,
-        other_args=f"--model {model}",
+        other_args=f'--model "{model}"',
         param1_label="tile_size",
         param1_value="64",
         param2_label="device",
         param2_value="cpu",
         param3_label="overwrite",
+        param4_label="uncertainty",
+        param5_label="probes",
+        param5_value="1",
     )
     assert project.run(job) == "Succeeded"
     command = (project.folder / job / "note.txt").read_text()
     assert "--pipeline_control" in command
-    assert "--overwrite --j" in " ".join(command.split())
+    assert "--overwrite --uncertainty --probes 1 --j" in " ".join(command.split())
+    folder = project.folder / job / "Micrographs"
+    assert len([*folder.glob("uncertainty/mic00[123]_uncertainty.mrc")]) == 3
 
 
-def test_linked_and_absolute_micrographs_land_below_the_job(project: Project) -> None:
+def test_linked_absolute_and_deep_micrographs_of_one_name_land_below_the_job(
+    project: Project,
+) -> None:
     (project.folder / "Linked").mkdir()
     (project.folder / "Linked/mic.mrc").symlink_to("../Micrographs/mic001.mrc")
     absolute = project.folder / "Import/job001/Movies/mic.mrc"
     absolute.parent.mkdir()
     shutil.copy(project.folder / "Micrographs/mic002.mrc", absolute)
-    table = write_table(project, "linked.star", ["Linked/mic.mrc", str(absolute)])
+    deep = Path("Deep", *"abcdefgh", "mic.mrc")
+    (project.folder / deep).parent.mkdir(parents=True)
+    shutil.copy(project.folder / "Micrographs/mic003.mrc", project.folder / deep)
+    # All three are called mic.mrc.
+    names = ["Linked/mic.mrc", str(absolute), str(deep)]
+    table = write_table(project, "linked.star", names)
     job = project.add_denoising(table)
     assert project.run(job) == "Succeeded"
     rows = project.table(f"{job}denoised_micrographs.star", "micrographs")
     assert [row["rlnMicrographName"] for row in rows] == [
         f"{job}Linked/mic.mrc",
         f"{job}Movies/mic.mrc",
+        f"{job}{deep}",
     ]
-    assert [row["rlnMicrographNameRaw"] for row in rows] == [
-        "Linked/mic.mrc",
-        str(absolute),
-    ]
+    assert [row["rlnMicrographNameRaw"] for row in rows] == names
     assert not (project.folder / job / "Linked/mic.mrc").is_symlink()
 
 
@@ -374,7 +393,7 @@ def test_model_of_a_train_job_is_taken_by_the_denoise_job(
 
 
 def test_train_job_is_aborted_and_goes_on(project: Project, with_halves: str) -> None:
-    job = add_training(project, with_halves, 200)
+    job = add_training(project, with_halves, 60)
     pipeliner = project.start(job)
     project.wait_for((project.folder / job / "state.pt").exists)
     (project.folder / job / "RELION_JOB_ABORT_NOW").touch()
