@@ -32,7 +32,7 @@ from cryoscore_plugin.devices import (
 )
 from cryoscore_plugin.errors import CheckpointError, MicrographError
 from cryoscore_plugin.inference.inference import Inference, infer
-from cryoscore_plugin.inference.posterior_mean import TileDenoiser
+from cryoscore_plugin.inference.posterior_mean import MicrographDenoiser
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.noise_level import NOISE_BAND
@@ -99,7 +99,7 @@ class Denoiser:
 
     Attributes
     ----------
-    network : TileDenoiser
+    network : MicrographDenoiser
         The network, on the engine's device.
     engine : Engine
         Where and how it runs.
@@ -117,7 +117,7 @@ class Denoiser:
         What is inferred with the network.
     """
 
-    network: TileDenoiser
+    network: MicrographDenoiser
     engine: Engine
     working_pixel_size: float
     fingerprint: str

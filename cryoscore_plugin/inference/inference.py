@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cryoscore_plugin.devices import Engine
-from cryoscore_plugin.inference.posterior_mean import TileDenoiser, posterior_mean
+from cryoscore_plugin.inference.posterior_mean import MicrographDenoiser, posterior_mean
 from cryoscore_plugin.inference.solvers import SOLVERS, Course
 from cryoscore_plugin.inference.uncertainty import posterior_deviation
 from cryoscore_plugin.tensors import ImageTensor
@@ -70,7 +70,7 @@ class Inferred:
 
 
 def infer(
-    network: TileDenoiser,
+    network: MicrographDenoiser,
     noisy: ImageTensor,
     engine: Engine,
     wanted: Inference,
@@ -81,7 +81,7 @@ def infer(
 
     Parameters
     ----------
-    network : TileDenoiser
+    network : MicrographDenoiser
         The denoiser D, on the engine's device.
     noisy : ImageTensor
         A micrograph of unit noise, on that device.

@@ -45,14 +45,32 @@ class TileDenoiser(Protocol):
         ...
 
 
+@runtime_checkable
+class MicrographDenoiser(Protocol):
+    """A network before it knows which micrograph it is for."""
+
+    @property
+    def grid(self) -> int:
+        """Sides of an input are multiples of this, in px."""
+        ...
+
+    def for_micrograph(self, noisy: ImageTensor, *, sigma: float) -> TileDenoiser:
+        """The network, told what it wants to know of the whole micrograph."""
+        ...
+
+
 def posterior_mean(
-    network: TileDenoiser, noisy: ImageTensor, engine: Engine, *, sigma: float = 1.0
+    network: MicrographDenoiser,
+    noisy: ImageTensor,
+    engine: Engine,
+    *,
+    sigma: float = 1.0,
 ) -> ImageTensor:
     """Mean of the clean images that could lie behind a noisy one.
 
     Parameters
     ----------
-    network : TileDenoiser
+    network : MicrographDenoiser
         The denoiser D, on the engine's device.
     noisy : ImageTensor
         A micrograph of unit noise (`normalization.normalize`), on that device.
@@ -72,13 +90,21 @@ def posterior_mean(
     DeviceError
         If not even the smallest tile fits into the memory.
     """
+    informed = network.for_micrograph(noisy, sigma=sigma)
+    return estimate_tiled(informed, noisy, engine, sigma=sigma)
+
+
+def estimate_tiled(
+    informed: TileDenoiser, noisy: ImageTensor, engine: Engine, *, sigma: float = 1.0
+) -> ImageTensor:
+    """As `posterior_mean`, for a network that knows already what it is to know."""
     level = torch.tensor([sigma], dtype=torch.float32, device=noisy.device)
 
     def process(tile: TileTensor) -> TileTensor:
         laid_out = tile.contiguous(memory_format=torch.channels_last)
-        return network(laid_out, level).float()
+        return informed(laid_out, level).float()
 
-    plan = _first_plan(network, noisy, engine)
+    plan = _first_plan(informed, noisy, engine)
     half = engine.dtype == torch.bfloat16
     with (
         torch.inference_mode(),

@@ -29,7 +29,10 @@ from dataclasses import replace
 import torch
 
 from cryoscore_plugin.devices import Engine
-from cryoscore_plugin.inference.posterior_mean import TileDenoiser, posterior_mean
+from cryoscore_plugin.inference.posterior_mean import (
+    MicrographDenoiser,
+    estimate_tiled,
+)
 from cryoscore_plugin.local_mean import local_mean
 from cryoscore_plugin.score import posterior_variance
 from cryoscore_plugin.tensors import ImageTensor
@@ -43,7 +46,7 @@ SMOOTHING = 10.0
 
 
 def posterior_deviation(
-    network: TileDenoiser,
+    network: MicrographDenoiser,
     noisy: ImageTensor,
     engine: Engine,
     *,
@@ -54,7 +57,7 @@ def posterior_deviation(
 
     Parameters
     ----------
-    network : TileDenoiser
+    network : MicrographDenoiser
         The denoiser D, on the engine's device.
     noisy : ImageTensor
         A micrograph of unit noise, on that device.
@@ -80,11 +83,13 @@ def posterior_deviation(
         If not even the smallest tile fits into the memory.
     """
     exact = replace(engine, dtype=torch.float32)
-    clean = posterior_mean(network, noisy, exact)
+    # What is known of the micrograph stays as it is while the micrograph is moved.
+    informed = network.for_micrograph(noisy, sigma=1.0)
+    clean = estimate_tiled(informed, noisy, exact)
 
     def covariance_product(direction: ImageTensor) -> ImageTensor:
         moved = noisy + STEP * direction.to(noisy)
-        return (posterior_mean(network, moved, exact) - clean) / STEP
+        return (estimate_tiled(informed, moved, exact) - clean) / STEP
 
     h, w = noisy.shape
     variance = posterior_variance(

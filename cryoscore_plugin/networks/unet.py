@@ -1,17 +1,19 @@
-"""A small U-Net that sees a micrograph and how noisy it is.
+"""A small U-Net that sees a micrograph, how noisy it is, and what its spectrum is like.
 
-Three choices make it fit for micrographs of any size:
+Four choices make it fit for micrographs of any size:
 
 * The picture is folded 2 x 2 into channels first (and unfolded last), so that
   most of the work is done on a quarter of the pixels.
 * No normalisation and no global attention: what a pixel becomes depends on its
   neighbourhood alone, at most `receptive_radius` px away. So a micrograph can be
   cut into tiles without a trace.
-* The noise level enters every block as a scale and a shift of its channels
-  (FiLM), not as an image.
+* What is known of the whole micrograph (its noise level and its spectrum) enters every
+  block as a scale and a shift of its channels (FiLM), not as an image.
+* Beside the blocks there is a linear path (`LinearPath`): where there is far more noise
+  than signal, nothing does better than a linear filter that suits the spectrum.
 
 The tests hold that the gradient of a pixel vanishes beyond `receptive_radius`,
-and that an untrained network returns zero.
+that an untrained network returns zero, and that the linear path is linear.
 
 References
 ----------
@@ -29,11 +31,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cryoscore_plugin.excess import BANDS
+
 Tiles = Float[Tensor, "n 1 h w"]
 """Pieces of micrographs, one channel each."""
 
 NoiseLevels = Float[Tensor, " n"]
 """One number for each piece."""
+
+Known = Float[Tensor, "n known"]
+"""What is known of the micrograph of each piece: some numbers of about unit size."""
 
 FOLD = 2
 """Side of the square of pixels that is folded into channels."""
@@ -48,13 +55,16 @@ class UNetSettings(BaseModel):
         Channels of each level, from the finest; a level has half the sampling of
         the one before.
     embedding : int
-        Length of the vector that carries the noise level to the blocks.
+        Length of the vector that carries what is known to the blocks.
+    known : int
+        How many numbers are known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channels: tuple[int, ...] = Field(default=(32, 64, 96, 128), min_length=1)
-    embedding: int = Field(default=32, ge=1)
+    channels: tuple[int, ...] = Field(default=(32, 64, 128, 160), min_length=1)
+    embedding: int = Field(default=64, ge=1)
+    known: int = Field(default=1 + len(BANDS), ge=1)
 
 
 class Block(nn.Module):
@@ -80,6 +90,42 @@ class Block(nn.Module):
         return result
 
 
+class LinearPath(nn.Module):
+    """A filter that follows the spectrum: linear in the picture, steered by the rest.
+
+    The picture is averaged to the sampling of each level, convolved with a few kernels,
+    weighted by what is known, and brought back. This is the Wiener filter of the low
+    frequencies, as far as kernels of `SIDE` px can follow it.
+    """
+
+    KERNELS, SIDE = 8, 9
+
+    def __init__(self, levels: int, embedding: int) -> None:
+        super().__init__()
+        self.kernels = nn.ModuleList(
+            nn.Conv2d(1, self.KERNELS, self.SIDE, padding=self.SIDE // 2, bias=False)
+            for _ in range(levels)
+        )
+        self.weights = nn.ModuleList(
+            _zero(nn.Linear(embedding, self.KERNELS)) for _ in range(levels)
+        )
+
+    def forward(self, picture: Tiles, embedded: Float[Tensor, "n e"]) -> Tiles:
+        """The picture, filtered; as large as it."""
+        size = (picture.shape[-2], picture.shape[-1])
+        total = torch.zeros_like(picture)
+        for kernels, weights in zip(self.kernels, self.weights, strict=True):
+            picture = functional.avg_pool2d(picture, 2)
+            several = kernels(picture) * weights(embedded)[..., None, None]
+            total = total + functional.interpolate(
+                several.sum(1, keepdim=True),
+                size=size,
+                mode="bilinear",
+                align_corners=False,
+            )
+        return total
+
+
 class UNet(nn.Module):
     """The network F of Karras et al. (2022): raw output for a scaled input.
 
@@ -94,7 +140,7 @@ class UNet(nn.Module):
         channels, embedding = settings.channels, settings.embedding
         self.levels = len(channels)
         self.embed = nn.Sequential(
-            nn.Linear(1, embedding),
+            nn.Linear(settings.known, embedding),
             nn.SiLU(),
             nn.Linear(embedding, embedding),
             nn.SiLU(),
@@ -104,13 +150,12 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(
             Block(a, b, embedding) for a, b in zip(before, channels, strict=True)
         )
+        self.bottom = Block(channels[-1], channels[-1], embedding)
         self.up = nn.ModuleList(
             Block(coarse + fine, fine, embedding) for fine, coarse in pairwise(channels)
         )
-        self.head = nn.Conv2d(channels[0], FOLD**2, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        if self.head.bias is not None:
-            nn.init.zeros_(self.head.bias)
+        self.head = _zero(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
+        self.linear = LinearPath(self.levels, embedding)
 
     @property
     def grid(self) -> int:
@@ -122,7 +167,8 @@ class UNet(nn.Module):
         """An output pixel depends on no input pixel farther away, in px.
 
         Exact: the interval of pixels that one output pixel can see is followed
-        backwards through the deepest path, for every position on the grid.
+        backwards through the deepest path, for every position on the grid. The linear
+        path sees less: at its coarsest level it has one convolution.
         """
         return max(self._reach(pixel) for pixel in range(self.grid))
 
@@ -132,15 +178,15 @@ class UNet(nn.Module):
         low, high = low - 1, high + 1  # head
         for _ in range(self.levels - 1):  # up: block, then bilinear from coarser
             low, high = (low - 2 - 1) // 2, (high + 2 + 1) // 2
-        low, high = low - 2, high + 2
+        low, high = low - 4, high + 4  # the last block on the way down, and the bottom
         for _ in range(self.levels - 1):  # down: mean of 2 x 2, then block
             low, high = 2 * low - 2, 2 * high + 1 + 2
         low, high = FOLD * (low - 1), FOLD * (high + 1) + FOLD - 1  # stem
         return max(pixel - low, high - pixel)
 
-    def forward(self, scaled: Tiles, c_noise: NoiseLevels) -> Tiles:
+    def forward(self, scaled: Tiles, known: Known) -> Tiles:
         """Raw output of the network; sides are multiples of `grid`."""
-        embedded = self.embed(c_noise[:, None])
+        embedded = self.embed(known)
         features = self.stem(functional.pixel_unshuffle(scaled, FOLD))
         kept: list[Tensor] = []
         for level, block in enumerate(self.down):
@@ -148,10 +194,19 @@ class UNet(nn.Module):
                 kept.append(features)
                 features = functional.avg_pool2d(features, 2)
             features = block(features, embedded)
+        features = self.bottom(features, embedded)
         for block in reversed(self.up):
             features = functional.interpolate(
                 features, scale_factor=2, mode="bilinear", align_corners=False
             )
             features = block(torch.cat([features, kept.pop()], dim=1), embedded)
-        raw: Tensor = self.head(features)
-        return functional.pixel_shuffle(raw, FOLD)
+        unfolded: Tensor = functional.pixel_shuffle(self.head(features), FOLD)
+        result: Tensor = unfolded + self.linear(scaled, embedded)
+        return result
+
+
+def _zero(layer: nn.Module) -> nn.Module:
+    """A layer that gives zero before it is trained."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

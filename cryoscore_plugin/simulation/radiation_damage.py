@@ -18,17 +18,22 @@ Grant and Grigorieff (2015), eLife 4, e06980 (equation 3, and 0.8 at 200 kV).
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float32
+from torch import Tensor
 
 from cryoscore_plugin.spectrum import frequency_grid
 from cryoscore_plugin.tensors import HalfPlaneMap
 
+Frequencies = Float32[Tensor, "*grid"]
+"""Spatial frequencies in 1/Å, or a number for each of them."""
 
-def critical_exposure(k: HalfPlaneMap, *, voltage: float) -> HalfPlaneMap:
+
+def critical_exposure(k: Frequencies, *, voltage: float) -> Frequencies:
     """Exposure after which the power of the signal has fallen to 1/e, in e/Å².
 
     Parameters
     ----------
-    k : HalfPlaneMap
+    k : Frequencies
         Spatial frequency in 1/Å; infinitely many electrons do no harm at zero.
     voltage : float
         In kV: 300, or 200, at which damage is done by a fifth fewer electrons.
@@ -53,5 +58,20 @@ def damage_envelope(
     voltage : float
         In kV.
     """
-    worn = dose / critical_exposure(frequency_grid(shape) / pixel_size, voltage=voltage)
+    return signal_left(frequency_grid(shape) / pixel_size, dose=dose, voltage=voltage)
+
+
+def signal_left(k: Frequencies, *, dose: float, voltage: float = 300.0) -> Frequencies:
+    """Signal relative to the noise in a dose-weighted exposure, at some frequencies.
+
+    Parameters
+    ----------
+    k : Frequencies
+        Spatial frequency in 1/Å.
+    dose : float
+        Exposure in e/Å².
+    voltage : float
+        In kV.
+    """
+    worn = dose / critical_exposure(k, voltage=voltage)
     return torch.where(worn > 0, -torch.expm1(-worn) / worn, 1.0).sqrt()

@@ -247,11 +247,14 @@ def _one_step(run: Run, schedule: FineTuning, data: OwnData, engine: Engine) -> 
     batch = training_batch(data, side=side, rng=run.rng, part=share.part)
     noisier, target = (
         torch.stack(images)[:, None].to(engine.device)
-        for images in zip(*((one.noisier, one.target) for one in batch), strict=True)
+        for images in zip(
+            *((x.pair.noisier, x.pair.target) for x in batch), strict=True
+        )
     )
-    weights = torch.tensor([one.weight for one in batch], device=engine.device)
+    weights = torch.tensor([one.pair.weight for one in batch], device=engine.device)
+    excess = torch.stack([one.excess for one in batch]).to(engine.device)
     laid_out = noisier.contiguous(memory_format=torch.channels_last)
-    output = run.model(laid_out, torch.ones(len(batch), device=engine.device))
+    output = run.model(laid_out, torch.ones_like(weights), excess)
     loss = share.fraction * weighted_error(output, target, weights)
     return descend(run, schedule, loss)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.excess import Excess
 from cryoscore_plugin.training.own_micrographs import OwnMicrograph
 from cryoscore_plugin.training.recorruption import Profile, UnitPair, draw, unit_pair
 from cryoscore_plugin.training.target_guidance import TargetGuidance
@@ -43,6 +44,23 @@ class OwnData:
     target: TargetGuidance | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnCrop:
+    """A pair from a part of a micrograph, and what the network is told of the whole.
+
+    Attributes
+    ----------
+    pair : UnitPair
+        Input and target.
+    excess : Excess
+        Excess of the spectrum of the whole micrograph, in units of the noise of the
+        input. What was drawn for the background is not a part of it.
+    """
+
+    pair: UnitPair
+    excess: Excess
+
+
 def crop_side(micrographs: Sequence[OwnMicrograph], grid: int) -> int:
     """Side of a crop in px: a multiple of `grid`, not larger than any micrograph.
 
@@ -63,7 +81,7 @@ def crop_side(micrographs: Sequence[OwnMicrograph], grid: int) -> int:
 
 def training_batch(
     data: OwnData, *, side: int, rng: np.random.Generator, part: slice = EVERY
-) -> list[UnitPair]:
+) -> list[OwnCrop]:
     """One batch of pairs, each of another crop, turned and flipped at random.
 
     Parameters
@@ -83,7 +101,7 @@ def training_batch(
     ]
 
 
-def _random_pair(data: OwnData, side: int, rng: np.random.Generator) -> UnitPair:
+def _random_pair(data: OwnData, side: int, rng: np.random.Generator) -> OwnCrop:
     guided = data.target is not None and rng.random() < data.target.share
     number, (top, left) = _place(data, side, rng, guided=guided)
     micrograph = data.seen[number]
@@ -102,7 +120,10 @@ def _random_pair(data: OwnData, side: int, rng: np.random.Generator) -> UnitPair
     noisier, target = (
         _turned(one, turns, flip=flip) for one in (pair.noisier, pair.target)
     )
-    return replace(pair, noisier=noisier, target=target)
+    return OwnCrop(
+        pair=replace(pair, noisier=noisier, target=target),
+        excess=micrograph.excess / (1 + tau**2),
+    )
 
 
 def _place(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from cryoscore_plugin.checkpoint import ModelCard
 from cryoscore_plugin.errors import MicrographError
+from cryoscore_plugin.excess import Excess, spectral_excess
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import read_halves, read_micrograph
 from cryoscore_plugin.noise_model import estimate_noise_model
@@ -47,6 +49,11 @@ class OwnMicrograph:
     noisy: Float16[Tensor, "h w"]
     corruption: Float16[Tensor, "h w"] | None
     pixel_size: float
+
+    @cached_property
+    def excess(self) -> Excess:
+        """Excess of the spectrum of `noisy` over its noise."""
+        return spectral_excess(self.noisy.float())
 
 
 def read_own(

@@ -13,8 +13,8 @@ import numpy as np
 
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.files import replacing
-from cryoscore_plugin.training.crops import ScenePool, simulate_group
 from cryoscore_plugin.training.recipe import PoolSettings
+from cryoscore_plugin.training.scenes import ScenePool, simulate_group
 
 log = logging.getLogger(__name__)
 

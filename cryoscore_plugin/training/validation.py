@@ -16,16 +16,14 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 
 from cryoscore_plugin.evaluation.fidelity import band_correlation
+from cryoscore_plugin.excess import spectral_excess
 from cryoscore_plugin.simulation.micrographs import (
     QUANTUM_EFFICIENCY,
     TYPICAL_BACKGROUND,
 )
-from cryoscore_plugin.training.crops import (
-    TYPICAL_CONTRAST,
-    ScenePool,
-    damaged,
-)
+from cryoscore_plugin.training.crops import damaged
 from cryoscore_plugin.training.recipe import Background
+from cryoscore_plugin.training.scenes import TYPICAL_CONTRAST, ScenePool
 
 DOSES = (1.0, 2.0, 6.0, 20.0, 50.0)
 """From one movie frame to a full exposure, in e/Å²."""
@@ -62,7 +60,7 @@ def validate(
     Parameters
     ----------
     model : nn.Module
-        The denoiser `D(u; sigma)`.
+        The denoiser `D(u; sigma, excess)`.
     pool : ScenePool
         Scenes of particles that it was not trained on.
     floor : float
@@ -78,9 +76,7 @@ def validate(
     for dose in DOSES:
         noisy, clean = _exposed(pool, dose, background, np.random.default_rng(seed))
         with torch.inference_mode():
-            output = torch.cat(
-                [model(u, torch.ones(len(u))) for u in torch.split(noisy, batch)]
-            )
+            output = torch.cat([_denoised(model, u) for u in torch.split(noisy, batch)])
         electrons = dose * pool.pixel_sizes**2 * np.float32(QUANTUM_EFFICIENCY)
         power = torch.from_numpy(pool.expected_power(electrons))
         error = (output - clean).square().mean((1, 2, 3))
@@ -88,6 +84,13 @@ def validate(
         raw[dose] = _mean_correlation(noisy, clean, pool.pixel_sizes)
         denoised[dose] = _mean_correlation(output, clean, pool.pixel_sizes)
     return ValidationResult(risk=float(np.mean(risks)), raw=raw, denoised=denoised)
+
+
+def _denoised(model: nn.Module, u: Tensor) -> Tensor:
+    """Estimate of the clean scenes; each is told its own spectrum, as it was measured."""
+    excess = torch.stack([spectral_excess(scene) for scene in u[:, 0]])
+    estimate: Tensor = model(u, torch.ones(len(u)), excess)
+    return estimate
 
 
 def _exposed(

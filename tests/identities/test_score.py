@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.excess import BANDS
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.score import (
@@ -240,10 +241,11 @@ def test_the_real_network_is_differentiated_exactly() -> None:
         if parameter.dim() == 4:
             torch.nn.init.kaiming_normal_(parameter)
     network = network.double().requires_grad_(requires_grad=False)
+    excess = torch.ones(1, len(BANDS), dtype=torch.float64)
 
     def denoise(noisy: torch.Tensor) -> torch.Tensor:
         level = torch.ones(1, dtype=torch.float64)
-        return network(noisy[None, None].double(), level)[0, 0].float()
+        return network(noisy[None, None].double(), level, excess)[0, 0].float()
 
     noisy, direction = noise((16, 20), 1), noise((16, 20), 2)
     found = posterior_covariance_product(denoise, noisy, white((16, 20)), direction)
@@ -251,7 +253,7 @@ def test_the_real_network_is_differentiated_exactly() -> None:
     step = 1e-6 * NOISE**2 * direction.double()
     level = torch.ones(1, dtype=torch.float64)
     ahead, behind = (
-        network((noisy.double() + sign * step)[None, None], level)[0, 0]
+        network((noisy.double() + sign * step)[None, None], level, excess)[0, 0]
         for sign in (1, -1)
     )
     expected = ((ahead - behind) / 2e-6).float()

@@ -93,6 +93,9 @@ class Unchanged:
     grid = 1
     receptive_radius = 0
 
+    def for_micrograph(self, noisy: torch.Tensor, *, sigma: float) -> Unchanged:  # noqa: ARG002
+        return self
+
     def __call__(self, u: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         return u
 

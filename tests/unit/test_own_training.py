@@ -199,11 +199,12 @@ def test_batches_are_crops_at_many_strengths(halved: list[TrainingSource]) -> No
     assert crop_side(seen, 16) == 64
     with pytest.raises(InputError, match=r"at least 80 px.*has 72 px"):
         crop_side(seen, 80)
-    pairs = [
-        pair
+    crops = [
+        crop
         for seed in range(4)
-        for pair in training_batch(data, side=64, rng=np.random.default_rng(seed))
+        for crop in training_batch(data, side=64, rng=np.random.default_rng(seed))
     ]
+    pairs = [crop.pair for crop in crops]
     taus = [pair.weight**0.5 for pair in pairs]
     assert 0.5 <= min(taus) < 0.7
     assert 1.5 < max(taus) <= 2
@@ -211,6 +212,11 @@ def test_batches_are_crops_at_many_strengths(halved: list[TrainingSource]) -> No
         # Signal of variance about 1 at full dose, and noise of 1 at any.
         expected = 1 + 1 / (1 + pair.weight)
         assert float(pair.noisier.var()) == pytest.approx(expected, rel=0.35)
+    # What is told of the spectrum is in units of the noise of the input.
+    wholes = torch.stack([one.excess for one in seen])
+    for crop in crops:
+        told = crop.excess * (1 + crop.pair.weight)
+        assert (wholes - told).abs().amax(1).min() < 1e-4
 
 
 def test_loss_is_in_units_of_the_noise_of_each_target() -> None:

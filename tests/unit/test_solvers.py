@@ -131,6 +131,9 @@ class Network:
     grid = 2
     receptive_radius = 0
 
+    def for_micrograph(self, noisy: torch.Tensor, *, sigma: float) -> Network:  # noqa: ARG002
+        return self
+
     def __call__(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         return wiener(u[0, 0], float(sigma))[None, None]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.excess import BANDS
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.tiling import (
@@ -170,11 +171,11 @@ def network() -> PreconditionedDenoiser:
 def test_the_real_network_shows_no_seams(
     network: PreconditionedDenoiser, shape: tuple[int, int], tile_size: int
 ) -> None:
-    image, level = noise(shape), torch.ones(1)
+    image, level, excess = noise(shape), torch.ones(1), torch.ones(1, len(BANDS))
     grid, reach = network.grid, network.receptive_radius
 
     def process(tile: torch.Tensor) -> torch.Tensor:
-        return network(tile, level)
+        return network(tile, level, excess)
 
     plan = square_tiles(shape, tile_size, grid=grid, reach=reach)
     whole = apply_tiled(
@@ -194,7 +195,8 @@ def test_the_real_network_looks_no_farther_than_it_says(
     farthest = 0
     for place in range(grid):
         image = noise((side, side))[None, None].requires_grad_()
-        network(image, torch.ones(1))[0, 0, middle + place, middle + place].backward()
+        estimate = network(image, torch.ones(1), torch.ones(1, len(BANDS)))
+        estimate[0, 0, middle + place, middle + place].backward()
         seen = image.grad[0, 0].nonzero() - (middle + place)
         farthest = max(farthest, int(seen.abs().max()))
     assert farthest <= reach

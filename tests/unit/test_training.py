@@ -19,15 +19,12 @@ from cryoscore_plugin.local_mean import without_local_mean
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.noise_level import NOISE_BAND
 from cryoscore_plugin.training import loop, run_state
-from cryoscore_plugin.training.crops import (
-    ScenePool,
-    TrainingPair,
-    coloured_noise,
-    level_scenes,
-    mix_batch,
-)
+from cryoscore_plugin.training.crops import TrainingPair, mix_batch
 from cryoscore_plugin.training.from_recipe import read_models, train_from_recipe
+from cryoscore_plugin.training.noise import NoiseColour, coloured_noise, random_colour
 from cryoscore_plugin.training.recipe import MixSettings, PoolSettings, Recipe
+from cryoscore_plugin.training.scenes import ScenePool, level_scenes
+from cryoscore_plugin.training.told_excess import CENTRES, measured, scene_power
 from cryoscore_plugin.training.validation import DOSES, validate
 
 RECIPE = Recipe(
@@ -56,7 +53,8 @@ def pool() -> ScenePool:
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_noise_has_unit_variance_where_it_is_defined(share: float) -> None:
-    noise = coloured_noise(64, 64, share=share, rng=np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    noise = coloured_noise(random_colour(64, share=share, rng=rng), 64, rng=rng)
     k = torch.hypot(torch.fft.fftfreq(64)[:, None], torch.fft.rfftfreq(64)[None])
     power = torch.fft.rfft2(noise).abs().square() / 64**2
     band = (k >= NOISE_BAND[0]) & (k < NOISE_BAND[1])
@@ -64,6 +62,54 @@ def test_noise_has_unit_variance_where_it_is_defined(share: float) -> None:
     assert float(power[..., band].mean()) == pytest.approx(1, abs=0.02)
     low = float(power[..., (k > 0.02) & (k < 0.05)].mean())
     assert (low > 1.05) == (share == 1.0)
+
+
+def test_noise_has_the_power_that_its_colour_says() -> None:
+    colour = NoiseColour(excess=np.full(200, 2.0), reach=np.full(200, 0.1))
+    noise = coloured_noise(colour, 64, rng=np.random.default_rng(1))[:, 0]
+    power = torch.fft.rfft2(noise).abs().square().mean(0).numpy() / 64**2
+    for place in ((0, 3), (0, 8), (0, 20)):
+        expected = colour.power(np.array(place[1] / 64))[0]
+        # 200 exponential variates: a standard error of 7 %.
+        assert power[place] == pytest.approx(expected, rel=0.25)
+
+
+def test_scene_power_is_that_of_the_scene() -> None:
+    """A wave of amplitude 1 has the mean square 1/2, all of it in its band."""
+    phase = 2 * np.pi * 16 / 128 * np.arange(128)
+    wave = np.tile(np.cos(phase), (128, 1)).astype(np.float16)[None]
+    [power] = scene_power(wave, wraps=True)
+    band = int(np.argmin(np.abs(np.log(CENTRES / (16 / 128)))))
+    assert np.argmax(power) == band
+    assert power[band] > 100 * np.delete(power, band).max()
+    [faded] = scene_power(wave, wraps=False)
+    assert faded[band] == pytest.approx(power[band], rel=0.3)
+
+
+def test_excess_is_told_with_the_error_of_a_spectrum() -> None:
+    rng, sigma = np.random.default_rng(1), np.full(4000, 1.5)
+    found = measured(np.full((4000, len(CENTRES)), 0.2), sigma=sigma, rng=rng)
+    errors = found.std(0)
+    # There are as many more coefficients as the square of the frequency is larger.
+    np.testing.assert_allclose(errors * CENTRES, (errors * CENTRES).mean(), rtol=0.1)
+    np.testing.assert_allclose(found.mean(0), 0.2, atol=4 * errors.max() / 4000**0.5)
+
+
+def test_pair_is_told_the_power_of_what_it_shows(pool: ScenePool) -> None:
+    mix = MixSettings(empty=0, background=(1e-9, 1e-8), coloured=0, full_dose=1)
+    faint, strong = (
+        mix_batch(
+            pool,
+            mix.model_copy(update={"dose": (dose, dose)}),
+            batch=32,
+            crop=32,
+            rng=np.random.default_rng(1),
+        )
+        for dose in (1.0, 40.0)
+    )
+    # Smooth scenes: their power is in the lower bands, and grows with the dose.
+    ratio = strong.excess[:, 3].mean() / faint.excess[:, 3].mean()
+    assert 20 < float(ratio) < 45
 
 
 def test_empty_crops_have_an_empty_target(pool: ScenePool) -> None:
@@ -133,7 +179,9 @@ def test_validation_asks_for_what_the_recipe_asks(pool: ScenePool) -> None:
     class Everything(torch.nn.Module):
         """The truth if background is kept, but for the noise."""
 
-        def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        def forward(
+            self, u: torch.Tensor, sigma: torch.Tensor, _: torch.Tensor
+        ) -> torch.Tensor:
             return u + 0 * sigma[:, None, None, None]
 
     removed, kept = (
@@ -147,7 +195,13 @@ def test_validation_asks_for_what_the_recipe_asks(pool: ScenePool) -> None:
 def test_loss_weighs_a_crop_by_the_signal_expected_at_its_dose() -> None:
     clean = torch.stack([torch.zeros(1, 16, 16), torch.full((1, 16, 16), 2.0)])
     power = torch.tensor([0.0, 4.0])
-    pair = TrainingPair(u=clean, sigma=torch.ones(2), clean=clean, power=power)
+    pair = TrainingPair(
+        u=clean,
+        sigma=torch.ones(2),
+        excess=torch.zeros(2, len(CENTRES)),
+        clean=clean,
+        power=power,
+    )
     loss = loop.weighted_loss(clean + 0.1, pair, 0.05)
     expected = (0.01 / 0.05 + 0.01 / 4.05) / 2
     assert float(loss) == pytest.approx(expected, rel=1e-4)
@@ -211,11 +265,13 @@ def test_numbers_are_as_before_after_training(pool: ScenePool, tmp_path: Path) -
 
 def test_validation_prefers_the_truth_to_the_noise(pool: ScenePool) -> None:
     class Nothing(torch.nn.Module):
-        def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        def forward(
+            self, u: torch.Tensor, sigma: torch.Tensor, _: torch.Tensor
+        ) -> torch.Tensor:
             return u * 0 + sigma[0] * 1e-6 * u
 
     class Identity(torch.nn.Module):
-        def forward(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        def forward(self, u: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
             return u
 
     nothing = validate(Nothing(), pool, floor=0.01, seed=1)
