@@ -147,7 +147,11 @@ def _of_table(kind: str, table: Path, *, root: Path | None) -> FoundProject:
     for row in rows:
         below = row.below or _place_below(row.path, start)
         found = FoundMicrograph(
-            path=row.path, below=below, pixel_size=row.pixel_size, optics=row.optics
+            path=row.path,
+            below=below,
+            pixel_size=row.pixel_size,
+            halves=row.halves,
+            optics=row.optics,
         )
         by_path.setdefault(row.path, found)
     micrographs = _with_distinct_places(tuple(by_path.values()), start)

@@ -136,6 +136,18 @@ def test_outputs_have_the_post_job_names(project):
     assert tasks[0].source == folder / "MotionCorr/job002/Movies/day1/a.mrc"
 
 
+def test_halves_of_the_table_are_found_from_the_project(project):
+    folder = project(RELION_3_1, "CtfFind/job003/ None 2 2")
+    names = "_rlnMicrographNameEven #2\n_rlnMicrographNameOdd #3\n"
+    text = TABLE.replace("Name #1\n", f"Name #1\n{names}").replace(
+        "a.mrc", "a.mrc E/a O/a"
+    )
+    (folder / "CtfFind/job003/micrographs_ctf.star").write_text(text)
+    found = find_project(folder, Path("out"))
+    for task in mirror_outputs(found.micrographs, Path("out")):
+        assert task.halves == (folder / "E/a", folder / "O/a")
+
+
 def test_table_of_the_user_counts_more_and_is_found_in_the_project(project):
     folder = project(RELION_3_1, "CtfFind/job003/ None 2 2", "CtfFind/job004/ None 2 2")
     table = Path("CtfFind/job003/micrographs_ctf.star")

@@ -386,10 +386,26 @@ def test_model_of_a_train_job_is_taken_by_the_denoise_job(
         with_halves,
         param1_label="model",
         param1_value=f"{job}own.safetensors",
+        param2_label="halves",
         other_args="--device cpu",
     )
     assert project.run(denoising) == "Succeeded", project.run_out(denoising)
     assert "model own " in project.run_out(denoising)
+    output = f"{denoising}denoised_micrographs.star"
+    selection = project.add(
+        "Select",
+        fn_mic=output,
+        do_select_values="Yes",
+        select_label="rlnFourierShellCorrelation",
+        select_minval="0.01",
+    )
+    assert project.run(selection) == "Succeeded"
+    kept = project.table(f"{selection}micrographs.star", "micrographs")
+    # The blobs of both halves lie alike, but for a few pixels.
+    assert [row["rlnMicrographNameRaw"] for row in kept] == [
+        "Halves/mic0.mrc",
+        "Halves/mic1.mrc",
+    ]
 
 
 def test_train_job_is_aborted_and_goes_on(project: Project, with_halves: str) -> None:
