@@ -7,7 +7,7 @@ A field is at the same time the key in a YAML file, the option in the shell
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +15,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cryoscore_plugin.errors import ConfigError
 
 Settings = TypeVar("Settings", bound=BaseModel)
+
+GuidanceResolution = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        description="Finest detail that is guided, in Å. Default: that of the "
+        "reference.",
+    ),
+]
+
+GuidanceEmpty = Annotated[
+    float,
+    Field(
+        ge=0.5,
+        lt=1,
+        description="How likely a place the size of the particle holds none, before "
+        "the micrograph is looked at.",
+    ),
+]
 
 
 class DenoiseSettings(BaseModel):
@@ -73,19 +92,8 @@ class DenoiseSettings(BaseModel):
         le=1,
         description="Weight of the reference, from 0 (off) to 1 (only the reference).",
     )
-    guidance_resolution: float | None = Field(
-        default=None,
-        gt=0,
-        description="Finest detail that is guided, in Å. Default: that of the "
-        "reference.",
-    )
-    guidance_empty: float = Field(
-        default=0.9,
-        ge=0.5,
-        lt=1,
-        description="How likely a place the size of the particle holds none, before "
-        "the micrograph is looked at.",
-    )
+    guidance_resolution: GuidanceResolution = None
+    guidance_empty: GuidanceEmpty = 0.9
     estimate: Literal["mean", "map", "ascent", "sample"] = Field(
         default="mean",
         description="What is written: the mean of all clean images that are possible, "
@@ -210,19 +218,8 @@ class TrainSettings(BaseModel):
         description="Whether the reference is searched in your particles (target score "
         "matching), or put into empty pieces (denoising score matching).",
     )
-    guidance_resolution: float | None = Field(
-        default=None,
-        gt=0,
-        description="Finest detail that is guided, in Å. Default: that of the "
-        "reference.",
-    )
-    guidance_empty: float = Field(
-        default=0.9,
-        ge=0.5,
-        lt=1,
-        description="How likely a place the size of the particle holds none, before "
-        "the micrograph is looked at.",
-    )
+    guidance_resolution: GuidanceResolution = None
+    guidance_empty: GuidanceEmpty = 0.9
     micrographs: int = Field(
         default=100,
         ge=2,
