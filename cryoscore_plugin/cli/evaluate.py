@@ -6,8 +6,9 @@ it with `--record` as CSV or JSON; `compare` reads such CSV files again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,11 +19,16 @@ from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.cli.records import (
     MICROGRAPH,
     Row,
+    plot_option,
     record_option,
     tell_figures,
     write_record,
 )
 from cryoscore_plugin.errors import InputError
+
+if TYPE_CHECKING:
+    from cryoscore_plugin.evaluation.picking import PickQuality
+    from cryoscore_plugin.evaluation.resolution import ShellCorrelation
 
 PATH = click.Path(path_type=Path, exists=True)
 
@@ -66,8 +72,9 @@ evaluate.add_command(spiked)
     help="Also F1 of the picks that score at least this.",
 )
 @record_option
+@plot_option
 @verbose_option
-def picks(
+def picks(  # noqa: PLR0913  one argument for each option
     *,
     picks: tuple[Path, ...],
     truth: tuple[Path, ...],
@@ -75,6 +82,7 @@ def picks(
     max_distance: float | None,
     threshold: float | None,
     record: Path | None,
+    plot: Path | None,
 ) -> None:
     """Precision and recall of picks, micrograph by micrograph.
 
@@ -97,9 +105,11 @@ def picks(
         )
         raise InputError(msg)
     rows: list[Row] = []
+    qualities: dict[str, PickQuality] = {}
     for key, known in sorted(true.items()):
         found = proposed.get(key, NO_PICKS)
         quality = pick_quality(found, known.centers_yx, max_distance=reach)
+        qualities[key] = quality
         row: Row = {
             MICROGRAPH: key,
             "picks": len(found),
@@ -112,6 +122,8 @@ def picks(
                 found, known.centers_yx, max_distance=reach, threshold=threshold
             )
         rows.append(row)
+    if plot is not None:
+        _plot_precision(qualities, plot)
     tell_figures(rows, record)
 
 
@@ -127,6 +139,7 @@ def picks(
     help="0.143 for two half maps, 0.5 for a map and the truth.",
 )
 @record_option
+@plot_option
 @verbose_option
 def fsc(
     *,
@@ -135,6 +148,7 @@ def fsc(
     mask: Path | None,
     threshold: float,
     record: Path | None,
+    plot: Path | None,
 ) -> None:
     """Fourier shell correlation of two maps, and where it falls below a threshold."""
     from cryoscore_plugin.evaluation.resolution import (  # noqa: PLC0415
@@ -161,9 +175,41 @@ def fsc(
         for k, value in zip(curve.frequency, curve.correlation, strict=True)
     ]
     write_record(rows, record)
+    if plot is not None:
+        _plot_shells(curve, threshold, plot)
     click.echo(
         f"Resolution {curve.resolution(threshold):.2f} Å, where the Fourier shell "
         f"correlation first falls below {threshold:g}."
+    )
+
+
+def _plot_precision(qualities: Mapping[str, PickQuality], path: Path) -> None:
+    """Precision over recall, a curve for each micrograph."""
+    from cryoscore_plugin.report.curves import Axis, Curve, write_curves  # noqa: PLC0415
+
+    curves = [
+        Curve(name=name, x=one.recall, y=one.precision)
+        for name, one in qualities.items()
+    ]
+    write_curves(
+        path,
+        curves,
+        x=Axis(label="Recall", low=0.0, high=1.0),
+        y=Axis(label="Precision", low=0.0, high=1.02),
+    )
+
+
+def _plot_shells(curve: ShellCorrelation, threshold: float, path: Path) -> None:
+    """The Fourier shell correlation over spatial frequency."""
+    from cryoscore_plugin.report.curves import Axis, Curve, write_curves  # noqa: PLC0415
+
+    name = f"{curve.resolution(threshold):.2f} Å at {threshold:g}"
+    write_curves(
+        path,
+        [Curve(name=name, x=curve.frequency, y=curve.correlation)],
+        x=Axis(label="Spatial frequency (1/Å)", low=0.0),
+        y=Axis(label="Fourier shell correlation", high=1.02),
+        threshold=threshold,
     )
 
 

@@ -47,6 +47,36 @@ def record_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
+PLOTS = (".png", ".pdf", ".svg")
+"""Suffixes of plots that can be written."""
+
+
+def checked_plot(
+    ctx: click.Context,  # noqa: ARG001  click passes it
+    param: click.Parameter,
+    value: Path | None,
+) -> Path | None:
+    """Refuse what cannot be drawn before anything is computed."""
+    if value is not None and (value.suffix not in PLOTS or not value.parent.is_dir()):
+        msg = (
+            f"{param.opts[0]} should be a {', '.join(PLOTS)} file in a folder that "
+            f"exists, but is {value}. Change its name, or make the folder."
+        )
+        raise ConfigError(msg)
+    return value
+
+
+def plot_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add `--plot`, a file for curves."""
+    return click.option(
+        "--plot",
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=checked_plot,
+        default=None,
+        help="File for the curves, .png, .pdf or .svg.",
+    )(function)
+
+
 def print_table(rows: Sequence[Row]) -> None:
     """Print rows below the names of their columns."""
     lines = [list(rows[0]), *([_word(x) for x in row.values()] for row in rows)]

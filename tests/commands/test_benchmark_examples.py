@@ -251,3 +251,38 @@ def test_training_speed_counts_scenes_and_crops(tmp_path):
     assert (scenes["what"], crops["what"]) == ("scenes", "crops")
     assert scenes["per_cpu_second"] > 0
     assert crops["per_cpu_second"] > 0
+
+
+def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
+    tmp_path, data, atoms, monkeypatch
+):
+    module, output = import_module("run_all"), tmp_path / "results"
+    # No RELION, no Topaz; and no model, which would take seconds here.
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(module, "cryoscore", lambda *words: " ".join(map(str, words)))
+    monkeypatch.setattr(module, "guided_settings", lambda *_: "band-pass")
+    words = ["--output", output, "--apoferritin", data, "--denoiser", "raw"]
+    words += ["--reference", atoms, "--map-model", atoms]
+    result = CliRunner().invoke(module.main, [str(word) for word in words])
+    for name, option in {"simulated": "--model", "cryoppp": "--cryoppp"}.items():
+        assert f"{name}: left out, because {option} is not given." in result.output
+    # The others go on after a part that failed: without RELION there are no maps.
+    assert "end_to_end failed" in str(result.exception)
+    assert "needs RELION" in (output / "end_to_end.txt").read_text()
+    assert (output / "model.txt").read_text() == "models show raw"
+    rows = json.loads((output / "apoferritin.json").read_text())
+    assert {row["denoiser"] for row in rows} == {"raw", "band-pass"}
+    assert {row["picker"] for row in rows} == {"log", "ring"}
+    again = CliRunner().invoke(module.main, [str(word) for word in words])
+    assert "apoferritin: was done before." in again.output
+
+
+def test_likeness_is_drawn_over_the_dose(tmp_path):
+    rows = [
+        {"denoiser": name, "dose": dose, "correlation": dose / 100}
+        for name in ("raw", "ours")
+        for dose in (2.0, 6.0, 6.0)
+    ]
+    (tmp_path / "simulated.json").write_text(json.dumps(rows))
+    import_module("run_all").draw_doses(tmp_path / "simulated.json")
+    assert (tmp_path / "simulated.pdf").read_bytes().startswith(b"%PDF")

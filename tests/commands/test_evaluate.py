@@ -45,6 +45,23 @@ def test_picks_are_judged_micrograph_by_micrograph(shell, picks):
     assert answer.out.splitlines()[-1].split()[0] == "mean"
 
 
+def test_plots_are_written_as_their_suffix_says(shell, picks):
+    for name, start in {
+        "a.png": b"\x89PNG",
+        "a.pdf": b"%PDF",
+        "a.svg": b"<?xml",
+    }.items():
+        assert shell(*picks, "--plot", name).code == 0
+        assert Path(name).read_bytes().startswith(start)
+    # The names of the micrographs and of the axes are in it.
+    text = Path("a.svg").read_text()
+    for word in ("m1", "m2", "Recall", "Precision"):
+        assert f"<!-- {word} -->" in text
+    answer = shell(*picks, "--plot", "a.doc")
+    assert answer.code == 2
+    assert "--plot should be a .png, .pdf, .svg file" in answer.err
+
+
 def test_smaller_distance_matches_fewer(shell, picks):
     shell(*picks, "--max-distance", 0.5, "--record", "out.csv")
     assert float(table(Path("out.csv"))[0]["average_precision"]) == pytest.approx(1 / 4)
@@ -174,6 +191,13 @@ def test_fsc_gives_curve_and_resolution(shell, maps):
     coarse = shell(*maps, "--threshold", 0.5).out
     assert resolution(answer.out) < resolution(coarse)
     assert resolution(answer.out) != resolution(shell(*maps, "--mask", "mask.mrc").out)
+
+
+def test_plot_of_fsc_tells_the_resolution_at_the_threshold(shell, maps):
+    found = resolution(shell(*maps, "--threshold", 0.5, "--plot", "fsc.svg").out)
+    text = Path("fsc.svg").read_text()
+    assert f"<!-- {found:.2f} Å at 0.5 -->" in text
+    assert "<!-- Fourier shell correlation -->" in text
 
 
 def resolution(text: str) -> float:
