@@ -16,6 +16,10 @@ from slurm_cluster import running_slurm
 # Before anything imports matplotlib: tests have no screen.
 os.environ["MPLBACKEND"] = "Agg"
 
+# Before anything imports torch: two processes share the cores, and the images are so
+# small that more threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # deadline=None: with shape checks on a busy machine the default deadline fails good
 # code. derandomize: the same examples in each run, so that a failure is repeatable.
 settings.register_profile(
