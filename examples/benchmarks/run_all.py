@@ -28,6 +28,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from denoisers import FILTERS
 from other_programs import find_program
 
 from cryoscore_plugin.cli.exits import run_command
@@ -141,7 +142,7 @@ def main(  # noqa: PLR0913  one argument for each option
         cryoscore("models", "show", denoiser), encoding="utf-8"
     )
     ours = ["--denoiser", denoiser]
-    usual = ["--denoiser", "raw", "--denoiser", "band-pass", *ours]
+    usual = [word for name in FILTERS for word in ("--denoiser", name)] + ours
     parts: dict[str, list[object]] = {}
     if models:
         given = [word for path in models for word in ("--models", path)]

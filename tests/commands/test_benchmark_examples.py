@@ -271,7 +271,8 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     assert "needs RELION" in (output / "end_to_end.txt").read_text()
     assert (output / "model.txt").read_text() == "models show raw"
     rows = json.loads((output / "apoferritin.json").read_text())
-    assert {row["denoiser"] for row in rows} == {"raw", "band-pass"}
+    filters = import_module("denoisers").FILTERS
+    assert {row["denoiser"] for row in rows} == set(filters)
     assert {row["picker"] for row in rows} == {"log", "ring"}
     again = CliRunner().invoke(module.main, [str(word) for word in words])
     assert "apoferritin: was done before." in again.output
@@ -286,3 +287,20 @@ def test_likeness_is_drawn_over_the_dose(tmp_path):
     (tmp_path / "simulated.json").write_text(json.dumps(rows))
     import_module("run_all").draw_doses(tmp_path / "simulated.json")
     assert (tmp_path / "simulated.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", ["low-pass", "band-pass", "wiener"])
+def test_filters_take_noise_away_and_keep_waves_of_60_angstrom(name):
+    denoise = import_module("denoisers").FILTERS[name]
+    rng = np.random.default_rng(4)
+    x = np.arange(240) * 1.5
+    wave = np.tile(np.cos(2 * np.pi * x / 60), (240, 1)).astype(np.float32)
+    noise = rng.normal(0, 3, wave.shape).astype(np.float32)
+    found = denoise(100 + wave + noise, 1.5)
+    # Of the wave exp(-(20/60)²/2) = 0.95 is left, or 0.84 by the band-pass; white noise
+    # is in far more frequencies.
+    slope = float((found * wave).sum() / (wave**2).sum())
+    assert 0.5 < slope < 1.1
+    assert (found - slope * wave).std() < 0.5 * noise.std()
+    kept = denoise(np.full((240, 240), 100.0, np.float32) + noise, 1.5).mean()
+    assert kept == pytest.approx(0 if name == "band-pass" else 100, abs=0.2)
