@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from cryoscore_plugin.checkpoint import load_checkpoint
 from cryoscore_plugin.density.shapes import random_shape
@@ -18,6 +19,9 @@ from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
 from cryoscore_plugin.training import processes
+from cryoscore_plugin.training.curve import read_curve
+from cryoscore_plugin.training.recipe import Recipe
+from cryoscore_plugin.training.run_state import start_run
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 RECIPE = """\
@@ -78,14 +82,35 @@ def test_two_processes_make_the_model_that_one_makes(shell, words) -> None:
     )
     assert told.returncode == 0, told.stderr
     assert told.stdout.count("Wrote two/own.safetensors") == 1
+    begin = beginning(words)
     first, second = (
-        load_checkpoint(Path(run) / "own.safetensors") for run in ("one", "two")
+        {
+            name: tensor - begin[name]
+            for name, tensor in load_checkpoint(
+                Path(run, "own.safetensors")
+            ).tensors.items()
+        }
+        for run in ("one", "two")
     )
-    for name, tensor in first.tensors.items():
-        # Sums in another order: rounding, which Adam divides by the size of gradients.
-        torch.testing.assert_close(second.tensors[name], tensor, rtol=1e-3, atol=1e-5)
-    curves = [Path(run, "curve.csv").read_text().split() for run in ("one", "two")]
-    assert len(curves[0]) == len(curves[1])
+    # Sums in another order, in a recipe of bfloat16: rounding, which Adam makes larger
+    # where a gradient is small. Of two unlike runs the way would differ by its length.
+    away = norm({name: second[name] - way for name, way in first.items()})
+    assert away < 0.1 * norm(first)
+    losses = [read_curve(Path(run, "curve.csv"))[-1].loss for run in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+def beginning(words: list[str]) -> dict[str, torch.Tensor]:
+    """Weights before the first step."""
+    if words[0] == "recipe.yaml":
+        recipe = Recipe.from_yaml(Path("recipe.yaml"))
+        return start_run(recipe, None).model.state_dict()
+    start = yaml.safe_load(Path("settings.yaml").read_text())["start"]
+    return load_checkpoint(Path(start)).tensors
+
+
+def norm(tensors: dict[str, torch.Tensor]) -> float:
+    return float(torch.cat([one.flatten() for one in tensors.values()]).norm())
 
 
 def test_one_process_alone_does_all() -> None:
