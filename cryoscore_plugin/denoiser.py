@@ -109,6 +109,8 @@ class Denoiser:
         Name of the model and the first 12 digits of its SHA-256.
     local_mean : float | None
         What the model's card says of it, in working px.
+    keeps_background : bool
+        Whether the slow level that was taken off comes back with the result.
     write_binned : bool
         Whether results stay at the working pixel size.
     target : Target or None
@@ -122,6 +124,7 @@ class Denoiser:
     working_pixel_size: float
     fingerprint: str
     local_mean: float | None = None
+    keeps_background: bool = False
     write_binned: bool = False
     target: Target | None = None
     inference: Inference = field(default_factory=Inference)
@@ -189,6 +192,8 @@ class Denoiser:
             clean = self.target.guided(clean, prepared, micrograph, self.local_mean)
             change["guided_change"] = relative_change(unguided, clean)
         quality = _quality(prepared, clean) | change
+        if self.keeps_background and prepared.slow is not None:
+            clean = clean + prepared.slow
         finish = on_working_grid if self.write_binned else on_input_grid
         result = finish(prepared, clean, image)
         uncertainty = None
@@ -273,6 +278,7 @@ def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
             working_pixel_size=settings.working_pixel_size or card.working_pixel_size,
             fingerprint=model_fingerprint(card.name, checkpoint.sha256),
             local_mean=card.local_mean,
+            keeps_background=card.background == "kept",
             write_binned=settings.write_binned,
             target=target,
             inference=Inference(

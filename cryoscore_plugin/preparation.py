@@ -3,9 +3,10 @@
 1. Dead borders are cut off, outliers clipped (`normalization.standardize`).
 2. Fourier crop to the working pixel size (`rescaling`).
 3. Unit noise (`normalization.normalize`).
-4. For models that remove the background: the slow level is taken off (`local_mean`).
+4. The slow level is taken off (`local_mean`).
 
-On the way back the first three are undone in reverse; the slow level is background. A dead border is no part of the
+On the way back the first three are undone in reverse; the slow level is background, which
+comes back for models that keep it. A dead border is no part of the
 image: it is seen by no step, and comes back as it was.
 
 The tests hold that what is taken back unchanged is the band-limited micrograph, on
@@ -49,6 +50,8 @@ class Prepared:
     clipped : float
         Part of the pixels that were clipped, on the grid where it is larger; from 0
         to 1.
+    slow : ImageTensor or None
+        The slow level that was taken off, in units of the noise; None if none was.
     """
 
     noisy: Normalized
@@ -58,6 +61,7 @@ class Prepared:
     offset: float
     spread: float
     clipped: float
+    slow: ImageTensor | None = None
 
     def regrade(self, image: ImageTensor) -> ImageTensor:
         """Bring an image without offset and spread back to the input's grey scale.
@@ -108,8 +112,10 @@ def prepare(
     )
     obtained = pixel_size * mean_ratio(standard.pixels.shape, shape)
     noisy = normalize(fourier_crop(standard.pixels, shape), pixel_size=obtained)
+    slow = None
     if local_mean is not None:
         flat = without_local_mean(noisy.pixels, sigma=local_mean)
+        slow = noisy.pixels - flat
         noisy = replace(noisy, pixels=flat)
     return Prepared(
         noisy=noisy,
@@ -119,6 +125,7 @@ def prepare(
         offset=standard.offset,
         spread=standard.spread,
         clipped=max(standard.clipped, noisy.clipped),
+        slow=slow,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,26 @@ def test_the_real_network_leaves_nothing_beyond_the_working_nyquist() -> None:
     frequency = np.hypot(np.fft.fftfreq(120)[:, None], np.fft.rfftfreq(96)[None])
     beyond = frequency > math.sqrt(2) * 0.25 + 1e-6  # corners of the working grid
     assert power[beyond].max() < 1e-9 * power.max()
+
+
+def test_the_slow_level_comes_back_where_background_is_kept() -> None:
+    image = micrograph((90, 72), 3.0)
+    level = 30 * np.linspace(0, 1, 72, dtype=np.float32)
+    image = replace(image, pixels=image.pixels + level)
+
+    def result(network: type, *, keeps: bool) -> np.ndarray:
+        engine = denoiser(network, local_mean=9.0, keeps_background=keeps)
+        return engine.denoise(image).micrograph.pixels
+
+    # A network that changes nothing gives the input, one that finds nothing its level.
+    np.testing.assert_allclose(
+        result(Unchanged, keeps=True),
+        denoiser().denoise(image).micrograph.pixels,
+        atol=1e-3,
+    )
+    kept, removed = (result(Nothing, keeps=keeps) for keeps in (True, False))
+    assert np.corrcoef(kept.mean(0), level)[0, 1] > 0.99
+    assert removed.std() < 0.05 * kept.std()
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.37, 250.0])
