@@ -195,6 +195,14 @@ def write_inputs(data: Path, target: Path) -> None:
     help="Atoms of apoferritin, .npz with `xyz` in Å; without it no ring picker.",
 )
 @click.option("--denoiser", "denoisers", multiple=True, help="May be repeated.")
+@click.option(
+    "--dose",
+    "doses",
+    type=click.Choice(DOSES),
+    multiple=True,
+    default=DOSES,
+    help="May be repeated. Default: all.",
+)
 @click.option("--max-distance", default=30.0, help="Of a match, in Å.")
 @click.option(
     "--programs/--no-programs",
@@ -209,6 +217,7 @@ def main(  # noqa: PLR0913  one argument for each option
     data: Path,
     reference: Path | None,
     denoisers: tuple[str, ...],
+    doses: tuple[str, ...],
     max_distance: float,
     programs: bool,
     topaz: Path | None,
@@ -224,7 +233,7 @@ def main(  # noqa: PLR0913  one argument for each option
     for name in denoisers:
         denoise = make_denoiser(name)
         own = []
-        for dose in DOSES:
+        for dose in doses:
             images = {raw: denoise(raw, dose) for raw, _ in micrographs(data)}
             picks = picks_by_picker(data, images, reference=reference, programs=found)
             own += [

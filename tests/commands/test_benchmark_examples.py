@@ -127,7 +127,9 @@ def test_settings_of_a_file_are_those_of_a_denoiser(
         file = tmp_path / f"{name}.yaml"
         file.write_text(f"model: {tiny_checkpoint}\ndevice: cpu\n{words}")
         names += ["--denoiser", file]
-    output = run(import_module("apoferritin"), "--data", data, *names)
+    words = ["--data", data, "--dose", "full"]
+    output = run(import_module("apoferritin"), *words, *names)
+    assert "frame" not in output
     plain, guided = (line.split()[1:] for line in output.splitlines()[1:])
     assert plain != guided
 
