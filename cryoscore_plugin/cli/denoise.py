@@ -65,7 +65,7 @@ def denoise(
 
     Pick particles on the results, and extract them from the raw micrographs. With
     --reference, the first of them is audited at the end, as `cryoscore audit` does; that
-    takes as long as ten more micrographs.
+    takes as long as a dozen more micrographs.
     """
     began = time.monotonic()
     tables = _tables(inputs, output)
