@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.cli.progress import duration
-from cryoscore_plugin.errors import ConfigError
+from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.report.training_curve import write_curve_picture
 from cryoscore_plugin.settings import TrainSettings
 from cryoscore_plugin.training.from_micrographs import OwnModel, train_on_micrographs
@@ -97,6 +97,12 @@ def train_and_tell(
     """
     try:
         model = train_on_micrographs(sources, settings, output=output, monitor=monitor)
+    except OSError as error:
+        msg = (
+            f"The run in {output} cannot be written: {error.strerror or error}. Make "
+            "room there; the same command then goes on from its last state."
+        )
+        raise InputError(msg) from error
     finally:
         if is_first():
             draw_curve(output, output / PICTURE, start=settings.start)

@@ -8,6 +8,7 @@ into place, so that a run which was killed goes on as if nothing had happened.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -180,6 +181,11 @@ def save_run(run: Run, path: Path, **more: object) -> None:
         The file.
     **more : object
         What else the run needs to go on: plain values and tensors.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
     """
     state = {
         "model": run.model.state_dict(),
@@ -190,8 +196,10 @@ def save_run(run: Run, path: Path, **more: object) -> None:
         "best": run.best,
         **more,
     }
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    # Not straight into the file: torch does not say that a disk is full.
+    with io.BytesIO() as memory, replacing(path) as temporary:
+        torch.save(state, memory)
+        temporary.write_bytes(memory.getvalue())
 
 
 def resume_run(run: Run, path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     python site_report.py P3 W1 J42:exposures --url http://cryoem:39000
 
-Give an output with few micrographs, for example of Exposure Sets Tool: two External jobs
+Give an output with few micrographs, for example of Exposure Sets Tool: three External jobs
 are made, and the micrographs are denoised. It prints what it found, and writes the same
 to `cryoscore_site_report.json`: versions, words and numbers, and no names, paths or
 accounts. Read it before you send it.
@@ -98,6 +98,9 @@ def statuses(connection: Connection, request: Request) -> dict[str, object]:
     found["clear"] = attempt(card.clear)
     found["status then"] = attempt(job.status)
     found["folder survives clear"] = attempt(lambda: "test" in card.list_files())
+    other = project.create_job(request.workspace, "cryoscore: empty test", "")
+    found["start another"] = attempt(other.start)
+    found["complete without outputs"] = attempt(other.complete)
     return found
 
 

@@ -30,6 +30,7 @@ def test_report_of_a_site_says_what_it_does(report):
     assert found["statuses"]["start again"] is None
     assert found["statuses"]["status then"] == "building"
     assert found["statuses"]["folder survives clear"] is False
+    assert found["statuses"]["complete without outputs"] is None
 
 
 def test_report_of_a_site_holds_nothing_private(site, report):

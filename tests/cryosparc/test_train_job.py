@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -191,3 +193,39 @@ def test_wrong_kind_of_output_is_refused_before_a_job_is_made(site, train):
     assert answer.code == 1
     assert "should be exposures with micrograph_blob, but holds particle" in answer.err
     assert set(site.jobs) == {"J1"}
+
+
+def test_full_disk_fails_a_training_and_a_restart_finishes_it(site, train, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path, data):
+        if "state.pt" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    with monkeypatch.context() as each:
+        each.setattr(Path, "write_bytes", full)
+        answer = train()
+    assert answer.code == 1
+    assert "cannot be written: No space left on device. Make room" in answer.err
+    assert "Traceback" not in answer.err
+    assert site.jobs["J2"].status == "failed"
+    assert not list((site.folder / "J2").glob("*.part"))
+    assert train("--job", "J2").code == 0
+    assert site.jobs["J2"].status == "completed"
+
+
+def test_model_that_never_arrives_fails_the_job_and_a_restart_sends_it(
+    site, train, fault
+):
+    site.told_folder = "/not/on/this/machine"
+    made = fault("projects.upload_file", "code", times=10_000, code=507)
+    answer = train()
+    assert answer.code == 1
+    assert "should store J2/own.safetensors whole" in answer.err
+    assert site.jobs["J2"].status == "failed"
+    made.times = 0
+    answer = train("--job", "J2")
+    assert answer.code == 0, answer.err
+    assert any("Going on after step 3." in line for line in texts(site.jobs["J2"]))
+    assert model_of(site).card.name == "own"
