@@ -14,14 +14,13 @@ depends on the size of the tiles.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from pydantic import ValidationError
 
-from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.checkpoint import Checkpoint, load_checkpoint
 from cryoscore_plugin.devices import (
     Engine,
@@ -35,11 +34,8 @@ from cryoscore_plugin.inference.inference import Inference, infer
 from cryoscore_plugin.inference.posterior_mean import MicrographDenoiser
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.networks.unet import UNetSettings
-from cryoscore_plugin.noise_level import NOISE_BAND
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.preparation import (
-    Prepared,
-    mean_ratio,
     on_input_grid,
     on_working_grid,
     prepare,
@@ -47,50 +43,15 @@ from cryoscore_plugin.preparation import (
 from cryoscore_plugin.pretrained import find_checkpoint, model_fingerprint
 from cryoscore_plugin.quality import (
     relative_change,
-    residual_whiteness,
-    signal_to_noise,
 )
+from cryoscore_plugin.restoration import Restoration, doubts, placed, quality_of
 from cryoscore_plugin.settings import DenoiseSettings
 from cryoscore_plugin.target import Target, load_target
-from cryoscore_plugin.tensors import ImageTensor
-
-COARSEST = 1.5
-"""A micrograph this many times coarser than the working pixel size gets a warning."""
-
-MOST_CLIPPED = 0.02
-"""A micrograph with a larger part of clipped pixels gets a warning."""
 
 BYTES_PER_CHANNEL = 8.0
 """Memory per pixel and channel of a U-Net, counting a level's channels by its part of
 the pixels: eight features of 4 bytes are alive at a time, on a quarter of the pixels
 each. Measured, for five sizes of network: 4.5 to 9.5."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Restoration:
-    """A denoised micrograph and what is known about it.
-
-    Attributes
-    ----------
-    micrograph : Micrograph
-        The denoised image, where its input lay and in its grey scale.
-    quality : dict[str, float]
-        Numbers by name: `noise_level` (of a pixel of the working grid, in grey
-        values), `noise_variation` (relative standard deviation of the local noise
-        level), `clipped_fraction`, `signal_to_noise` and `residual_whiteness`
-        (see `quality`); with guidance also `guided_change`, the size of what guidance
-        changed relative to the unguided result.
-    warnings : tuple[str, ...]
-        What the user should know although nothing failed, a sentence each.
-    uncertainty : Micrograph or None
-        Standard deviation of each pixel of the denoised image, in grey values of the
-        input, if it is wanted; 0 in a dead border.
-    """
-
-    micrograph: Micrograph
-    quality: dict[str, float]
-    warnings: tuple[str, ...] = ()
-    uncertainty: Micrograph | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,7 +152,7 @@ class Denoiser:
             unguided = clean
             clean = self.target.guided(clean, prepared, micrograph, self.local_mean)
             change["guided_change"] = relative_change(unguided, clean)
-        quality = _quality(prepared, clean) | change
+        quality = quality_of(prepared, clean) | change
         if self.keeps_background and prepared.slow is not None:
             clean = clean + prepared.slow
         finish = on_working_grid if self.write_binned else on_input_grid
@@ -201,38 +162,18 @@ class Denoiser:
             # Of a difference of grey values; what is no image is known, and has none.
             scale, border = prepared.without_offset(), torch.zeros_like(image)
             spread = finish(scale, found.deviation, border)
-            uncertainty = _placed(spread.clamp_min_(0).cpu().numpy(), micrograph)
+            uncertainty = placed(spread.clamp_min_(0).cpu().numpy(), micrograph)
         return Restoration(
-            micrograph=_placed(result.cpu().numpy(), micrograph),
+            micrograph=placed(result.cpu().numpy(), micrograph),
             quality=quality,
-            warnings=self._warnings(micrograph.pixel_size, prepared, quality),
+            warnings=doubts(
+                prepared,
+                quality,
+                pixel_size=micrograph.pixel_size,
+                working_pixel_size=self.working_pixel_size,
+            ),
             uncertainty=uncertainty,
         )
-
-    def _warnings(
-        self, pixel_size: float, prepared: Prepared, quality: dict[str, float]
-    ) -> tuple[str, ...]:
-        """What the user should know about a micrograph, a sentence each."""
-        found = []
-        if pixel_size > COARSEST * self.working_pixel_size:
-            found.append(
-                f"The pixel size is {pixel_size:g} Å/px, but the model was trained at "
-                f"{self.working_pixel_size:g} Å/px: expect a poor result. Use a "
-                "micrograph that is binned less."
-            )
-        if prepared.noisy.band != NOISE_BAND:
-            high, low = (prepared.pixel_size / limit for limit in NOISE_BAND)
-            found.append(
-                f"Hardly any noise was found between {low:.1f} and {high:.1f} Å: this "
-                "micrograph was low-passed or up-sampled before. Use it as motion "
-                "correction wrote it."
-            )
-        if quality["clipped_fraction"] > MOST_CLIPPED:
-            found.append(
-                f"{quality['clipped_fraction']:.1%} of the pixels were clipped as "
-                "outliers. Look at this micrograph before you trust the result."
-            )
-        return tuple(found)
 
 
 def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:
@@ -316,31 +257,3 @@ def _network(
                 memory_format=torch.channels_last
             )
     return network, size
-
-
-def _quality(prepared: Prepared, clean: ImageTensor) -> dict[str, float]:
-    """Numbers about a micrograph, as `Restoration` lists them."""
-    noisy, level = prepared.noisy.pixels, prepared.noisy.level
-    pixel_size = prepared.pixel_size
-    return {
-        "noise_level": float(level.median()) * prepared.spread,
-        "noise_variation": float(level.std() / level.mean()),
-        "clipped_fraction": prepared.clipped,
-        "signal_to_noise": signal_to_noise(noisy, clean, pixel_size=pixel_size),
-        "residual_whiteness": residual_whiteness(noisy, clean, pixel_size=pixel_size),
-    }
-
-
-def _placed(pixels: Image, micrograph: Micrograph) -> Micrograph:
-    """A result where its input lies, with the pixel size that it really has."""
-    h, w = micrograph.pixels.shape
-    if pixels.shape == (h, w):
-        return replace(micrograph, pixels=pixels)
-    ratio = mean_ratio((h, w), pixels.shape)
-    column, row, section = micrograph.start
-    return replace(
-        micrograph,
-        pixels=pixels,
-        pixel_size=micrograph.pixel_size * ratio,
-        start=(round(column / ratio), round(row / ratio), section),
-    )

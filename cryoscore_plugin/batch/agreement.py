@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from cryoscore_plugin.batch.halves import halves_of
 from cryoscore_plugin.batch.monitor import MicrographTask
-from cryoscore_plugin.denoiser import Denoiser, Restoration
+from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.errors import ConfigError, MicrographError
 from cryoscore_plugin.half_correlation import half_correlation
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import read_halves
+from cryoscore_plugin.restoration import Restoration
 from cryoscore_plugin.settings import DenoiseSettings
 
 Halves = tuple[Micrograph, Micrograph]

@@ -32,7 +32,7 @@ from cryoscore_plugin.batch.uncertainty import (
     uncertainty_file,
     uncertainty_label,
 )
-from cryoscore_plugin.denoiser import Denoiser, Restoration
+from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import (
@@ -44,6 +44,7 @@ from cryoscore_plugin.mrc import (
     write_micrograph,
     write_stack,
 )
+from cryoscore_plugin.restoration import Restoration
 from cryoscore_plugin.settings import DenoiseSettings
 
 

@@ -24,9 +24,10 @@ from cryoscore_plugin.batch.session import (
     run_batch,
     write_tables,
 )
-from cryoscore_plugin.denoiser import Denoiser, Restoration
+from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
+from cryoscore_plugin.restoration import Restoration
 from cryoscore_plugin.settings import DenoiseSettings
 
 

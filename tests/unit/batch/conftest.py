@@ -10,9 +10,10 @@ import pytest
 from cryoscore_plugin.batch import run
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.batch.run import denoise_micrographs
-from cryoscore_plugin.denoiser import Denoiser, Restoration
+from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
+from cryoscore_plugin.restoration import Restoration
 from cryoscore_plugin.settings import DenoiseSettings
 
 
