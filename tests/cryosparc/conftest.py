@@ -117,6 +117,8 @@ def sites(tmp_path, monkeypatch):
     monkeypatch.setenv("CRYOSPARC_LICENSE_ID", "12345678-1234-1234-1234-123456789abc")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # A login that one test saves must not be found by another.
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setattr(client, "PAUSE", 0.0)
     monkeypatch.chdir(tmp_path)
     gc.freeze()  # So that the search for sockets looks at what is new.
