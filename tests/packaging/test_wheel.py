@@ -150,3 +150,4 @@ def test_the_installed_package_finds_its_models(
 ) -> None:
     output = run_elsewhere([installed / "cryoscore", "models", "list"], tmp_path)
     assert "particle" in output
+    assert "faithful" in output
