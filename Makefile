@@ -4,12 +4,12 @@
 SUITS := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
   $$p $(SUITS) 2>/dev/null && echo $$p && break; done)
-# Say INSTALL_RELION=no to leave the system as it is; what needs RELION is then left out.
-INSTALL_RELION ?= yes
+# Say INSTALL_PROGRAMS=no to leave the system as it is; what needs RELION, Chromium or Slurm
+# is then left out.
+INSTALL_PROGRAMS ?= yes
 
 BIN := .venv/bin
 INSTALLED := .venv/installed.stamp
-RELION_TRIED := .venv/relion.stamp
 # One version of the client of CryoSPARC fits into an environment; the tests try both.
 OTHER_CLIENT := cryosparc-tools==4.7.1
 export CRYOSCORE_OTHER_CRYOSPARC_TOOLS := $(CURDIR)/.venv/other-cryosparc-tools
@@ -17,7 +17,7 @@ SHAPES := --jaxtyping-packages=cryoscore_plugin,beartype.beartype
 export DEBIAN_FRONTEND := noninteractive
 
 .DEFAULT_GOAL := help
-.PHONY: help install relion demo test check format clean
+.PHONY: help install relion chromium slurm demo test check format clean
 
 help:
 	@echo 'make demo    denoise a simulated project and show before, after and truth'
@@ -37,19 +37,26 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  --target '$(CRYOSCORE_OTHER_CRYOSPARC_TOOLS)' '$(OTHER_CLIENT)'
 	@touch $@
 
-# RELION is wanted, not needed: without it the demo calls the job as RELION would, and
-# the tests against the real program are skipped.
-relion: $(INSTALLED)
-	@if test '$(INSTALL_RELION)' != yes || command -v relion_pipeliner >/dev/null || test -e $(RELION_TRIED); \
+# These are wanted, not needed: without RELION the demo calls the job as RELION would, and
+# the tests against a real program that is not there are skipped.
+relion: PROGRAM := relion_pipeliner
+relion: PACKAGES := relion
+chromium: PROGRAM := chromium
+chromium: PACKAGES := chromium
+slurm: PROGRAM := slurmctld
+slurm: PACKAGES := slurmctld slurmd slurm-client munge
+
+relion chromium slurm: $(INSTALLED)
+	@if test '$(INSTALL_PROGRAMS)' != yes || command -v $(PROGRAM) >/dev/null || test -e .venv/$@.stamp; \
 	then exit 0; fi; \
-	if ! command -v apt-get >/dev/null; then echo 'Note: no RELION here, and no apt-get to install it.'; \
+	if ! command -v apt-get >/dev/null; then echo 'Note: no $@ here, and no apt-get to install it.'; \
 	else \
 	  if test "$$(id -u)" = 0; then as=''; else as='sudo -n'; fi; \
-	  { $$as apt-get update && $$as apt-get install --yes --no-install-recommends relion; } \
-	    >.venv/relion.log 2>&1 </dev/null \
-	    || echo 'Note: RELION could not be installed (.venv/relion.log); going on without it.'; \
+	  { $$as apt-get update && $$as apt-get install --yes --no-install-recommends $(PACKAGES); } \
+	    >.venv/$@.log 2>&1 </dev/null \
+	    || echo 'Note: $@ could not be installed (.venv/$@.log); going on without it.'; \
 	fi; \
-	touch $(RELION_TRIED)
+	touch .venv/$@.stamp
 
 demo: install relion
 	$(BIN)/cryoscore demo --output demo
@@ -60,8 +67,9 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check relion
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(SHAPES)
+test: check relion chromium slurm
+	@# In the order of the folders: the longest file has one test, and would come last alone.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(SHAPES)
 
 format: install
 	$(BIN)/ruff format
