@@ -68,8 +68,7 @@ check: install
 	$(BIN)/lint-imports
 
 test: check relion chromium slurm
-	@# In the order of the folders: the longest file has one test, and would come last alone.
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(SHAPES)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(SHAPES)
 
 format: install
 	$(BIN)/ruff format

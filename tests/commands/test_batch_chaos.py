@@ -21,6 +21,7 @@ import pytest
 
 from cryoscore_plugin.batch.ledger import read_ledger
 from cryoscore_plugin.batch.resume import hash_of
+from cryoscore_plugin.files import is_running
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
 
@@ -38,7 +39,7 @@ class Batch:
 
     def __init__(self, *words):
         self.words = [sys.executable, "-m", "cryoscore_plugin", "batch", *words]
-        self.main = None
+        self.main, self.orphans = None, []
 
     def start(self):
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -65,6 +66,7 @@ class Batch:
     def kill(self, victim, rng):
         """Kill the main process or one of its workers; whether there was one."""
         if victim == "main":
+            self.orphans.extend(self.workers())
             self.main.kill()
             self.main.wait()
             return True
@@ -72,6 +74,15 @@ class Batch:
             os.kill(rng.choice(self.workers()), signal.SIGKILL)
             return True
         return False
+
+    def wait_for_orphans(self):
+        """Until the workers of killed processes have noticed, and gone.
+
+        What one of them was writing is its own as long as it runs.
+        """
+        end = time.monotonic() + 20
+        while any(map(is_running, self.orphans)) and time.monotonic() < end:
+            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -139,6 +150,7 @@ def test_kills_and_a_full_disk_change_nothing_in_the_end(
         killed = torment(batch, disk, random.Random(6))  # noqa: S311  no secret
     finally:
         batch.kill("main", random)
+    batch.wait_for_orphans()
     assert sorted(killed) == sorted(VICTIMS)
     done_before = len(outputs_of(disk))
     assert done_before < len(GOOD), "all was done before the last kill"
