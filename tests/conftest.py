@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,10 @@ os.environ["MPLBACKEND"] = "Agg"
 # Before anything imports torch: two processes share the cores, and the images are so
 # small that more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts the tests in the background has Ctrl-C ignored, which all of them
+# would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # deadline=None: with shape checks on a busy machine the default deadline fails good
 # code. derandomize: the same examples in each run, so that a failure is repeatable.
