@@ -21,9 +21,10 @@ os.environ["MPLBACKEND"] = "Agg"
 # small that more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that starts the tests in the background has Ctrl-C ignored, which all of them
-# would inherit.
+# A shell that starts the tests in the background has Ctrl-C ignored, and `nohup` that a
+# terminal hung up; all of them would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # deadline=None: with shape checks on a busy machine the default deadline fails good
 # code. derandomize: the same examples in each run, so that a failure is repeatable.
