@@ -41,7 +41,8 @@ class TrainingPair:
     excess : Known
         What the network is told about the spectra of their micrographs.
     clean : Tiles
-        The particles alone, or with the background if that is kept.
+        The particles alone, or with the background if that is kept; with noise of its
+        own if the settings want a noisy target.
     power : NoiseLevels
         Error that is acceptable: signal power of an average scene at the dose, and a
         part of the background power.
@@ -96,13 +97,17 @@ def mix_batch(
     noise = coloured_noise(colour, crop, rng=rng)
     limit = torch.from_numpy(rng.uniform(5, 12, batch).astype(np.float32))
     u = clean + rest + level[:, None, None, None] * noise
+    target = clean + rest if background == "kept" else clean
+    if settings.target == "noisy":
+        again = coloured_noise(colour, crop, rng=rng)
+        target = target + level[:, None, None, None] * again
     # A real micrograph has its outliers clipped; where, depends on the picture.
     limit = (limit * torch.maximum(level, torch.ones(()))).reshape(-1, 1, 1, 1)
     return TrainingPair(
         u=u.clamp(-limit, limit),
         sigma=level,
         excess=torch.from_numpy(told.astype(np.float32)),
-        clean=clean + rest if background == "kept" else clean,
+        clean=target,
         power=power.float(),
     )
 

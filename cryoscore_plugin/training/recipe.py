@@ -67,6 +67,9 @@ class MixSettings(BaseModel):
         Share of crops at sigma = 1; for the others sigma is log-uniform.
     sigma : tuple[float, float]
         Range of sigma.
+    target : {"clean", "noisy"}
+        Whether the network is shown what it should say, or only a second exposure of it
+        with independent noise (Noise2Noise: Lehtinen et al. 2018, arXiv 1803.04189).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,6 +81,7 @@ class MixSettings(BaseModel):
     coloured: float = Field(default=0.5, ge=0, le=1)
     full_dose: float = Field(default=0.6, ge=0, le=1)
     sigma: tuple[float, float] = (0.25, 2.5)
+    target: Literal["clean", "noisy"] = "clean"
 
 
 class Recipe(BaseModel):

@@ -149,6 +149,26 @@ def test_background_that_is_kept_is_part_of_the_target(pool: ScenePool) -> None:
     assert (removed.u - removed.clean).std() > 1.05
 
 
+def test_noisy_target_is_a_second_exposure_of_what_is_seen(pool: ScenePool) -> None:
+    clean, noisy = (
+        mix_batch(
+            pool,
+            MixSettings(coloured=0, full_dose=0, dose=(1, 2), target=target),
+            batch=16,
+            crop=64,
+            rng=np.random.default_rng(1),
+            background="kept",
+        )
+        for target in ("clean", "noisy")
+    )
+    torch.testing.assert_close(noisy.u, clean.u)
+    second = noisy.clean - clean.clean
+    torch.testing.assert_close(second.flatten(1).std(1), clean.sigma, rtol=0.08, atol=0)
+    # Independent: 65 536 pixels, a standard error of 0.004.
+    first = (clean.u - clean.clean) / clean.sigma[:, None, None, None]
+    assert float((first * second).mean()) == pytest.approx(0, abs=0.02)
+
+
 def test_scenes_lose_the_level_that_micrographs_lose(pool: ScenePool) -> None:
     sloping = replace(
         pool, background=pool.background + np.linspace(0, 9, 64, dtype=np.float16)
