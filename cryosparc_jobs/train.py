@@ -20,6 +20,7 @@ from cryoscore_plugin.cli.own_training import (
 )
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.mrc import read_header
+from cryoscore_plugin.report.event_file import EVENTS, PREFIX
 from cryoscore_plugin.settings import TrainSettings
 from cryoscore_plugin.training.from_micrographs import QUESTION, OwnModel
 from cryoscore_plugin.training.monitor import Progress
@@ -197,7 +198,9 @@ def _finish(
 ) -> None:
     """Store what was made, and show the curve and the verdict."""
     picture = place.own(PICTURE)
-    for file in (model.checkpoint, *map(place.own, (CURVE, QUESTION, PICTURE))):
+    events = place.own(EVENTS).glob(f"{PREFIX}*")
+    own = map(place.own, (CURVE, QUESTION, PICTURE))
+    for file in (model.checkpoint, *own, *events):
         if file.exists():
             place.deliver(file)
     if picture.exists():

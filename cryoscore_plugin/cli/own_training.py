@@ -10,6 +10,7 @@ import click
 
 from cryoscore_plugin.cli.progress import duration
 from cryoscore_plugin.errors import ConfigError, InputError
+from cryoscore_plugin.report.event_file import curve_in_tensorboard
 from cryoscore_plugin.report.training_curve import write_curve_picture
 from cryoscore_plugin.settings import TrainSettings
 from cryoscore_plugin.training.from_micrographs import OwnModel, train_on_micrographs
@@ -93,10 +94,14 @@ def train_and_tell(
     Raises
     ------
     CryoScoreError
-        As `train_on_micrographs`. The curve is drawn all the same.
+        As `train_on_micrographs`, and if tensorboard is missing. The curve is drawn all the same.
     """
+    wanted = settings.tensorboard and is_first()
     try:
-        model = train_on_micrographs(sources, settings, output=output, monitor=monitor)
+        with curve_in_tensorboard(output / CURVE, wanted=wanted):
+            model = train_on_micrographs(
+                sources, settings, output=output, monitor=monitor
+            )
     except OSError as error:
         msg = (
             f"The run in {output} cannot be written: {error.strerror or error}. Make "

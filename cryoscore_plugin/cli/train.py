@@ -12,7 +12,7 @@ import click
 
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.errors import ConfigError
-from cryoscore_plugin.settings import TrainSettings
+from cryoscore_plugin.settings import AROUND_THE_RUN, TrainSettings
 
 
 @click.command()
@@ -75,11 +75,15 @@ def train(
 
 
 def _refuse_settings(settings: TrainSettings) -> None:
-    given = settings.model_dump(exclude={"device", "threads"})
-    if given != TrainSettings().model_dump(exclude={"device", "threads"}):
+    around = {*AROUND_THE_RUN}
+    if settings.model_dump(exclude=around) != TrainSettings().model_dump(
+        exclude=around
+    ):
+        *most, last = sorted(around)
         msg = (
-            "A recipe has all settings of its run in its file but device and threads, "
-            "and others were given on the command line. Write them into the recipe."
+            f"A recipe has all settings of its run in its file but {', '.join(most)} "
+            f"and {last}, and others were given on the command line. Write them into "
+            "the recipe."
         )
         raise ConfigError(msg)
 
@@ -119,6 +123,9 @@ def _train_from_recipe(
 ) -> None:
     from cryoscore_plugin.cli.own_training import PICTURE, draw_curve  # noqa: PLC0415
     from cryoscore_plugin.devices import use_threads  # noqa: PLC0415
+    from cryoscore_plugin.report.event_file import (  # noqa: PLC0415
+        curve_in_tensorboard,
+    )
     from cryoscore_plugin.training.curve import read_curve  # noqa: PLC0415
     from cryoscore_plugin.training.from_recipe import train_from_recipe  # noqa: PLC0415
     from cryoscore_plugin.training.recipe import Recipe  # noqa: PLC0415
@@ -130,9 +137,11 @@ def _train_from_recipe(
     whole = Recipe.from_yaml(recipe)
     use_threads(settings.threads)
     with _together() as first:
-        checkpoint = train_from_recipe(
-            whole, models=models, output=output, device=settings.device
-        )
+        wanted = first and settings.tensorboard
+        with curve_in_tensorboard(output / CURVE, wanted=wanted):
+            checkpoint = train_from_recipe(
+                whole, models=models, output=output, device=settings.device
+            )
         if not first:
             return
         click.echo(f"Wrote {checkpoint}.")

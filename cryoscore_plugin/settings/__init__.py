@@ -10,9 +10,10 @@ from cryoscore_plugin.settings.reading import (
     checked_settings,
     settings_from_yaml,
 )
-from cryoscore_plugin.settings.training import TrainSettings
+from cryoscore_plugin.settings.training import AROUND_THE_RUN, TrainSettings
 
 __all__ = [
+    "AROUND_THE_RUN",
     "DenoiseSettings",
     "Settings",
     "TrainSettings",

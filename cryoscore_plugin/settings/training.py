@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cryoscore_plugin.settings.guidance import GuidanceEmpty, GuidanceResolution
 
+AROUND_THE_RUN = frozenset({"device", "threads", "tensorboard"})
+"""Settings that the model does not depend on: a run may go on with others."""
+
 
 class TrainSettings(BaseModel):
     """How a model is trained on the user's own micrographs."""
@@ -77,4 +80,10 @@ class TrainSettings(BaseModel):
     )
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads. Default: all that are allowed."
+    )
+    tensorboard: bool = Field(
+        default=False,
+        description="Also write the curve for tensorboard, while training goes on, to "
+        "the folder tensorboard of the run. Needs `pip install "
+        "'cryoscore[tensorboard]'`.",
     )

@@ -28,7 +28,7 @@ from cryoscore_plugin.files import replacing
 from cryoscore_plugin.guidance.card import DOUBTS, read_words, words
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.pretrained import find_checkpoint
-from cryoscore_plugin.settings import DenoiseSettings, TrainSettings
+from cryoscore_plugin.settings import AROUND_THE_RUN, DenoiseSettings, TrainSettings
 from cryoscore_plugin.target import Target, load_target
 from cryoscore_plugin.training.fine_tuning import FineTuned, FineTuning, fine_tune
 from cryoscore_plugin.training.from_recipe import started_from
@@ -211,7 +211,7 @@ def _ask_the_same(
     InputError
         If it cannot be written in.
     """
-    asked: dict[str, object] = settings.model_dump(exclude={"device", "threads"})
+    asked: dict[str, object] = settings.model_dump(exclude={*AROUND_THE_RUN})
     if settings.reference is not None:
         asked["reference"] = read_words(Path(settings.reference))
     asked |= {
@@ -266,9 +266,7 @@ def _card(
                 + ("odd and even frames" if with_halves else "single images"),
                 "micrographs": len(data.seen),
                 "held_out": len(data.held_out),
-                "settings": settings.model_dump(
-                    mode="json", exclude={"device", "threads"}
-                ),
+                "settings": settings.model_dump(mode="json", exclude={*AROUND_THE_RUN}),
                 "background_share": background_share(settings, card),
                 "best_step": tuned.best_step,
                 "started_from": started_from(start),

@@ -53,11 +53,14 @@ def test_recipe_becomes_a_checkpoint(
     later = tmp_path / "later.yaml"
     later.write_text(f"{RECIPE}start: {run / 'small.safetensors'}\n")
     words = ["train", str(later), "--models", str(atoms), "--device", "cpu"]
-    assert main([*words, "--threads", "1", "--output", str(tmp_path / "on")]) == 0
+    words += ["--threads", "1", "--tensorboard", "--output", str(tmp_path / "on")]
+    assert main(words) == 0
     assert re.search(
         r"Your model is (worse|better) than \S+ by [\d.]+ %", capfd.readouterr().out
     )
     assert (tmp_path / "on" / "curve.csv").read_text().splitlines()[1].startswith("0,")
+    (events,) = (tmp_path / "on" / "tensorboard").iterdir()
+    assert b"correlation_20" in events.read_bytes()
 
 
 def test_recipe_takes_its_settings_from_its_file_but_for_the_device(

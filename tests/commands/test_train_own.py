@@ -17,6 +17,8 @@ from cryoscore_plugin.checkpoint import load_checkpoint
 from cryoscore_plugin.cli import own_training
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
+from cryoscore_plugin.report import event_file
+from cryoscore_plugin.training.curve import CurveRow, add_to_curve, read_curve
 from cryoscore_plugin.training.monitor import Progress
 
 LONGEST = 300
@@ -138,7 +140,8 @@ def test_threads_are_those_that_are_asked_for(train):
 
     before = torch.get_num_threads()
     try:
-        assert train("--in_mics", "mics", "--threads", before + 1).code == 0
+        words = ["--in_mics", "mics", "--threads", before + 1, "--steps", 1]
+        assert train(*words).code == 0
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
@@ -194,3 +197,57 @@ def test_status_is_one_line_on_a_terminal(monkeypatch, capsys):
     assert "step 1 of 2" in first
     assert "2.0 s left" in first
     assert "0.5000 (0.6000 at the start)" in second
+
+
+def events(run):
+    """What tensorboard itself reads of a run: the points of each curve."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    if not Path(run, "tensorboard").exists():
+        return {}
+    accumulator = EventAccumulator(f"{run}/tensorboard")
+    accumulator.Reload()
+    return {
+        name: [(event.step, event.value) for event in accumulator.Scalars(name)]
+        for name in accumulator.Tags()["scalars"]
+    }
+
+
+def test_curve_is_written_for_tensorboard_if_it_is_asked_for(train):
+    assert train("--in_mics", "mics").code == 0
+    assert not Path("run1/tensorboard").exists()
+    # The same run, which is finished, may still be asked for it: it is made of the table.
+    for _ in range(2):
+        answer = train("--in_mics", "mics", "--tensorboard")
+        assert answer.code == 0, answer.err
+        found = events("run1")
+        rows = read_curve(Path("run1/curve.csv"))
+        risks = {row.step: row.risk for row in rows}
+        assert dict(found["risk"]) == pytest.approx(risks)
+        assert [step for step, _ in found["loss"]] == [1, 2]
+        assert len(list(Path("run1/tensorboard").iterdir())) == 1
+
+
+def test_curve_can_be_followed_while_training_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(event_file, "LOOK", 0.02)
+    curve = tmp_path / "curve.csv"
+    with event_file.curve_in_tensorboard(curve, wanted=True):
+        for step in (10, 20):
+            add_to_curve(curve, CurveRow(step=step, loss=1.0, risk=0.5))
+            end = time.monotonic() + LONGEST
+            while (step, 0.5) not in events(tmp_path).get("risk", []):
+                assert time.monotonic() < end
+        with curve.open("a") as file:
+            file.write("30,1.0,0.")  # Not wholly written: it may become 0.25.
+            file.flush()
+            time.sleep(0.1)
+            file.write("25\n")
+    assert events(tmp_path)["risk"] == [(10, 0.5), (20, 0.5), (30, 0.25)]
+
+
+def test_missing_tensorboard_is_told_before_the_work(train, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    answer = train("--in_mics", "mics", "--tensorboard")
+    assert answer.code == 2
+    assert "pip install 'cryoscore[tensorboard]'" in answer.err
+    assert not Path("run1").exists()

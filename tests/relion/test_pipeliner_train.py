@@ -87,9 +87,10 @@ def test_every_setting_is_an_option_and_becomes_words_of_the_command() -> None:
         "seed": "3",
         "device": "cpu",
     }
-    assert {*given, "threads"} == set(TrainSettings.model_fields)
+    assert {*given, "tensorboard", "threads"} == set(TrainSettings.model_fields)
     for name, value in given.items():
         assert command_of(**{name: value}) == [*plain, f"--{name}", value]
+    assert command_of(tensorboard="Yes") == [*plain, "--tensorboard"]
     assert command_of(nr_threads="2")[-2:] == ["--j", "2"]
     assert command_of(other_args="-v") == [*plain, "-v"]
 
