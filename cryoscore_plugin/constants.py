@@ -1,4 +1,4 @@
-"""Physical constants of electron scattering, with their sources.
+"""Units, and physical constants of electron scattering, with their sources.
 
 Kirkland, E. J. (2010), Advanced Computing in Electron Microscopy, 2nd edition,
 chapters 2 and 5, unless said otherwise.
@@ -7,6 +7,9 @@ chapters 2 and 5, unless said otherwise.
 from __future__ import annotations
 
 import math
+
+MICROMETRE = 1e4
+"""In Å."""
 
 VOLT_SQUARE_ANGSTROM = 47.878
 """Volts times Å² in one unit of electron scattering factor, h²/(2 pi m e), in V Å²."""

@@ -14,7 +14,8 @@ import click
 
 from cryoscore_plugin.cli.evaluate_compare import compare
 from cryoscore_plugin.cli.evaluate_images import denoising
-from cryoscore_plugin.cli.evaluate_spike_in import spike_in, spiked
+from cryoscore_plugin.cli.evaluate_spike_in import spike_in
+from cryoscore_plugin.cli.evaluate_spiked import spiked
 from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.cli.records import (
     MICROGRAPH,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -114,7 +115,8 @@ def write_record(
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
             if record.suffix == ".json":
-                file.write(json.dumps(whole or list(rows), indent=2) + "\n")
+                plain = [{name: _plain(x) for name, x in row.items()} for row in rows]
+                file.write(json.dumps(whole or plain, indent=2) + "\n")
             else:
                 table = csv.DictWriter(file, rows[0])
                 table.writeheader()
@@ -161,6 +163,11 @@ def read_column(path: Path, column: str) -> dict[str, float]:
             f"but: {error}. Make it with --record."
         )
         raise InputError(msg) from error
+
+
+def _plain(x: object) -> object:
+    """A figure as JSON can tell it: there is no NaN, so what is unknown is null."""
+    return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
 def _word(x: object) -> str:

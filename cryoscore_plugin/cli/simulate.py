@@ -8,9 +8,7 @@ import click
 
 from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.cli.particle_options import particle_options
-
-MICROMETRE = 1e4
-"""In Å."""
+from cryoscore_plugin.constants import MICROMETRE
 
 VIEWS = 200
 """Orientations in a micrograph: about as many as it has particles."""

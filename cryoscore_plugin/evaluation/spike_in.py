@@ -12,8 +12,13 @@ A pick may meet an added particle by accident, the more likely the more picks th
 are. So the same picks are held against *decoys*, places that were chosen in the same
 way but where nothing was added: what they "find" is the recall of chance.
 
+An average over all views hides that some are lost. Each particle has an axis of its own,
+its long one, or the short one of a flat particle; seen along it a particle is in *end
+view*, seen across it in *side view*. `recall` tells views and defocus apart.
+
 The tests hold that an added particle has the ratio that is asked for, that places
-keep their distance, and that random picks find added particles and decoys alike.
+keep their distance, that random picks find added particles and decoys alike, and that a
+rod is in end view where its image is shortest.
 """
 
 from __future__ import annotations
@@ -55,12 +60,16 @@ class Place:
         Signal-to-noise ratio of the particle; 0 for a decoy.
     angles : tuple[float, float, float]
         Its rot, tilt and psi in degrees; zero for a decoy.
+    view : float
+        Angle between the line of sight and the particle's own axis, in degrees: 0 is
+        the end view, 90 a side view. Zero for a decoy.
     """
 
     y: float
     x: float
     ratio: float = 0.0
     angles: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    view: float = 0.0
 
 
 def spike(
@@ -107,17 +116,48 @@ def spike(
     free = np.floor(free[is_inside(free, shape=shape, border=bank.diameter / 2)])
     noise = 1.4826 * float(np.median(np.abs(pixels - np.median(pixels))))
     phase = np.zeros(shape, dtype=np.float32)
+    axis = own_axis(model)
     places = [Place(y=float(y), x=float(x)) for y, x in free[1::2]]
     for number, (y, x) in enumerate(free[::2]):
         ratio = ratios[number % len(ratios)]
         strength = noise * np.sqrt(ratio) / _spread(bank, number, optics, pixel_size)
         view = np.float32(strength) * bank.views[number]
         add_views(phase, np.array([[y, x]]), [view], rng=rng)
-        angles = euler_angles(bank.poses[number].rotation)
-        places.append(Place(y=float(y), x=float(x), ratio=ratio, angles=angles))
+        rotation = bank.poses[number].rotation
+        places.append(
+            Place(
+                y=float(y),
+                x=float(x),
+                ratio=ratio,
+                angles=euler_angles(rotation),
+                view=angle_to_beam(rotation.apply(axis)),
+            )
+        )
     transfer = contrast_transfer(optics, shape=shape, pixel_size=pixel_size)
     signal = fft.irfft2(fft.rfft2(phase) * transfer.numpy(), s=shape)
     return replace(micrograph, pixels=(pixels + signal).astype(np.float32)), places
+
+
+def own_axis(model: AtomicModel) -> NDArray[np.float64]:
+    """The axis of a particle along which it differs most from across, a unit vector.
+
+    Of the three main axes of its atoms it is the one whose spread is farthest from that
+    of the other two. A ball has none, and gets one by chance.
+
+    Parameters
+    ----------
+    model : AtomicModel
+        The particle.
+    """
+    spread, axes = np.linalg.eigh(np.cov(model.positions_xyz.T.astype(np.float64)))
+    is_long = spread[2] - spread[1] > spread[1] - spread[0]
+    axis: NDArray[np.float64] = axes[:, 2 if is_long else 0]
+    return axis
+
+
+def angle_to_beam(axis_xyz: NDArray[np.float64]) -> float:
+    """Angle between an axis, a unit vector, and the beam, from 0 to 90 degrees."""
+    return float(np.degrees(np.arccos(min(abs(axis_xyz[2]), 1.0))))
 
 
 def _spread(bank: ViewBank, number: int, optics: Optics, pixel_size: float) -> float:

@@ -10,6 +10,9 @@ micrographs:
 * the probability that pure chance gives so one-sided a result (Wilcoxon's signed-rank
   test), raised where several methods are compared at once (Holm).
 
+A share, such as that of particles that were found, has an interval that grows if the
+particles of one micrograph share their fate.
+
 The tests compare with scipy and with closed forms.
 
 References
@@ -18,10 +21,13 @@ Hodges and Lehmann (1963), Ann. Math. Stat. 34, 598-611.
 Wilcoxon (1945), Biometrics Bulletin 1, 80-83.
 Holm (1979), Scand. J. Statist. 6, 65-70.
 Efron (1979), Ann. Stat. 7, 1-26.
+Wilson (1927), J. Am. Stat. Assoc. 22, 209-212.
+Kish (1965), Survey Sampling, Wiley (design effect).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,3 +132,58 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p_values))
     adjusted[order] = raised
     return [float(p) for p in adjusted]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """A part of many, and how sure it is.
+
+    Attributes
+    ----------
+    share : float
+        From 0 to 1; NaN of none.
+    low, high : float
+        Ends of its 95 % interval.
+    """
+
+    share: float
+    low: float
+    high: float
+
+
+def share_of(found: Values, tried: Values) -> Share:
+    """Share that was found, with its interval by Wilson.
+
+    Particles of one micrograph are no independent witnesses. How much more the shares of
+    micrographs scatter than chance would have it, the design effect, says how many
+    independent ones they are worth.
+
+    Parameters
+    ----------
+    found, tried : Values
+        Numbers of each micrograph.
+    """
+    total = float(tried.sum())
+    if total == 0:
+        return Share(share=math.nan, low=math.nan, high=math.nan)
+    share = float(found.sum()) / total
+    witnesses = total / _design_effect(found, tried, share)
+    z = float(stats.norm.ppf(0.975))
+    scale = 1 + z**2 / witnesses
+    middle = (share + z**2 / (2 * witnesses)) / scale
+    inside = share * (1 - share) / witnesses + z**2 / (4 * witnesses**2)
+    half = z * math.sqrt(inside) / scale
+    # Rounding must not leave a share of 0 or 1 outside its own interval.
+    return Share(
+        share=share, low=min(middle - half, share), high=max(middle + half, share)
+    )
+
+
+def _design_effect(found: Values, tried: Values, share: float) -> float:
+    """Variance of a share between micrographs over that of independent particles."""
+    count, total = len(tried), float(tried.sum())
+    chance = share * (1 - share) / total
+    if count < FEWEST_PAIRS or chance == 0:
+        return 1.0
+    scatter = float(((found - share * tried) ** 2).sum()) / total**2
+    return max(scatter * count / (count - 1) / chance, 1.0)

@@ -53,7 +53,10 @@ def test_defaults_add_particles_and_tell_where(shell):
         after = read_micrograph(Path("spiked/Micrographs") / f"{name}.mrc")
         assert after.pixel_size == before.pixel_size
         assert 0 < np.std(after.pixels - before.pixels) < 2
-    assert len(places[0]) == 8
+    assert set(places[0]) == {"micrograph", "x", "y", "snr", "rot", "tilt", "psi"} | {
+        "view",
+        "defocus",
+    }
 
 
 @pytest.mark.usefixtures("raw")
@@ -88,7 +91,8 @@ def test_defocus_is_that_of_the_table(shell):
     )
     answer = shell(*SPIKE[:2], "mics.star", *SPIKE[3:])
     assert answer.code == 0, answer.err
-    assert {row["defocus"] for row in table(Path("spiked/places.csv"))} == {"21000.0"}
+    # The mean of both axes of an astigmatic image.
+    assert {row["defocus"] for row in table(Path("spiked/places.csv"))} == {"20500.0"}
 
 
 def test_micrographs_of_one_name_are_told_apart(shell, raw):
@@ -122,11 +126,12 @@ def test_strong_particles_are_found_and_decoys_are_not(shell, strong):
     answer = shell(*command, "--diameter", strong, "--record", "recall.json")
     assert answer.code == 0, answer.err
     rows = json.loads(Path("recall.json").read_text())
-    assert [row["images"] for row in rows] == ["spiked/Micrographs"] * 2 + [
-        "smooth"
-    ] * 2
+    for kind, count in {"snr": 2, "defocus": 1, "view": 3}.items():
+        told = [row["images"] for row in rows if row[kind] != "all"]
+        assert told == ["spiked/Micrographs"] * count + ["smooth"] * count
     for row in rows:
         assert 0 <= row["chance"] < 0.4
+        assert row["low"] <= row["recall"] <= row["high"]
         if row["snr"] == 1:
             assert row["recall"] > 0.8
 
@@ -151,6 +156,85 @@ def test_diameter_is_that_of_what_is_looked_for(shell, strong):
         ).out
 
     assert recall(strong) != recall(strong / 4)
+
+
+PLANTED = {
+    "honest": lambda view, defocus: True,  # noqa: ARG005
+    "no_side_views": lambda view, defocus: view < 70,  # noqa: ARG005
+    "near_focus": lambda view, defocus: defocus < 2.5e4,  # noqa: ARG005
+}
+"""Denoisers that keep some particles and lose the others, on purpose."""
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Results of the planted denoisers: nine particles in each of three micrographs."""
+    monkeypatch.chdir(tmp_path)
+    y, x = np.indices((300, 300))
+    lines = ["micrograph,x,y,snr,rot,tilt,psi,view,defocus"]
+    pictures = {(d, m): np.zeros((300, 300)) for d in PLANTED for m in range(3)}
+    for micrograph, number in np.ndindex(3, 9):
+        defocus, view = 1e4 * (micrograph + 1), (10.0, 60.0, 85.0)[number % 3]
+        py, px = 60 + 90 * (number // 3), 60 + 90 * (number % 3)
+        ratio = (0.1, 0.2)[(micrograph + number // 3) % 2]
+        lines += [f"m{micrograph},{px},{py},{ratio},0,{view},0,{view},{defocus}"]
+        lines += [f"m{micrograph},{px - 45},{py - 45},0,0,0,0,0,{defocus}"]
+        for name, keeps in PLANTED.items():
+            if keeps(view, defocus):
+                disc = np.hypot(y - py, x - px) < 12
+                pictures[name, micrograph] -= disc
+    Path("spiked").mkdir()
+    Path("spiked/places.csv").write_text("\n".join(lines))
+    for (name, micrograph), pixels in pictures.items():
+        noise = np.random.default_rng(micrograph).normal(0, 0.01, pixels.shape)
+        image = Micrograph(pixels=(pixels + noise).astype(np.float32), pixel_size=4.0)
+        Path(name).mkdir(exist_ok=True)
+        write_micrograph(Path(name) / f"m{micrograph}.mrc", image)
+    return ("evaluate", "spiked", "spiked", *PLANTED, "--diameter", 96)
+
+
+def test_lost_views_and_lost_defocus_are_shown(shell, planted):
+    answer = shell(*planted, "--record", "recall.csv", "--plot", "recall.svg")
+    assert answer.code == 0, answer.err
+    recall = {
+        (row["images"], row["defocus"], row["view"]): float(row["recall"])
+        for row in table(Path("recall.csv"))
+        if row["snr"] == "all"
+    }
+    for view in ("end", "oblique", "side"):
+        assert recall["honest", "all", view] == 1
+        lost = view == "side"
+        # Picks of noise may meet a particle that was not kept.
+        assert (recall["no_side_views", "all", view] < 0.3) == lost
+        assert recall["near_focus", "all", view] == pytest.approx(2 / 3, abs=0.12)
+    for defocus in ("1", "2", "3"):
+        assert recall["honest", defocus, "all"] == 1
+        assert (recall["near_focus", defocus, "all"] < 0.3) == (defocus == "3")
+        assert recall["no_side_views", defocus, "all"] == pytest.approx(2 / 3, abs=0.12)
+    [side] = [x for x in answer.out.splitlines() if "no_side" in x and " side " in x]
+    assert float(side.split()[3]) < 0.3
+    text = Path("recall.svg").read_text()
+    words = ("Recall", "False discoveries", "Defocus (µm)", "side", "no_side_views")
+    for word in words:
+        assert f"<!-- {word} -->" in text
+
+
+def test_what_is_unknown_is_null_in_json(shell, planted):
+    """No decoy among the places: chance is unknown."""
+    rows = Path("spiked/places.csv").read_text().splitlines()
+    kept = [row for row in rows if ",0,0,0,0,0," not in row]
+    Path("spiked/places.csv").write_text("\n".join(kept))
+    answer = shell(*planted, "--record", "recall.json")
+    assert answer.code == 0, answer.err
+    rows = json.loads(Path("recall.json").read_text(), parse_constant=pytest.fail)
+    assert {row["chance"] for row in rows} == {None}
+
+
+def test_places_of_another_program_are_refused(shell, planted):
+    Path("spiked/places.csv").write_text("micrograph,x,y\nm0,1,2\n")
+    answer = shell(*planted)
+    assert answer.code == 1
+    assert "its places.csv cannot be read: 'snr'" in answer.err
 
 
 @pytest.mark.usefixtures("raw")

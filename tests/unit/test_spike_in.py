@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.spatial.distance import pdist
+from scipy.spatial.transform import Rotation
 
-from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.density.atomic_model import AtomicModel, centred_model
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.evaluation.pickers import Picks
 from cryoscore_plugin.evaluation.spike_in import (
     SEPARATION,
     Place,
     found_places,
+    own_axis,
     spike,
 )
 from cryoscore_plugin.micrograph import Micrograph
@@ -85,6 +88,40 @@ def test_protein_is_dark(micrograph: Micrograph, particle: AtomicModel) -> None:
     signal, places = spiked(micrograph, particle)
     at = [signal[int(p.y), int(p.x)] for p in places if p.ratio > 0]
     assert np.mean(at) < 0
+
+
+def shaped(*semi_axes: float) -> AtomicModel:
+    """Atoms in an ellipsoid whose axes are not those of its coordinates."""
+    points = np.random.default_rng(2).normal(size=(3000, 3)) * semi_axes
+    turned = Rotation.from_euler("zyx", [20, 35, 50], degrees=True).apply(points)
+    return centred_model("shaped", turned.astype(np.float32), np.full(3000, 6))
+
+
+@pytest.mark.parametrize(
+    ("semi_axes", "own"),
+    [((60, 20, 15), [1, 0, 0]), ((60, 55, 15), [0, 0, 1])],
+    ids=["long", "flat"],
+)
+def test_own_axis_is_the_long_one_or_that_of_a_disc(semi_axes, own) -> None:
+    expected = Rotation.from_euler("zyx", [20, 35, 50], degrees=True).apply(own)
+    assert abs(own_axis(shaped(*semi_axes)) @ expected) > 0.999
+
+
+def test_a_rod_in_end_view_has_the_shortest_image(micrograph: Micrograph) -> None:
+    rod = shaped(30, 8, 8)
+    signal, places = spiked(micrograph, rod, count=16)
+    y, x = np.indices(signal.shape)
+    views, lengths = [], []
+    for place in places:
+        if place.ratio > 0:
+            at_y, at_x = y - place.y, x - place.x
+            near = np.hypot(at_y, at_x) < rod.diameter / 2 / PIXEL_SIZE
+            weight = np.where(near, signal**2, 0)
+            spread = np.cov(np.stack([at_y[near], at_x[near]]), aweights=weight[near])
+            views.append(place.view)
+            lengths.append(np.linalg.eigvalsh(spread)[-1])
+    assert max(views) - min(views) > 40
+    assert stats.spearmanr(views, lengths).statistic > 0.6
 
 
 def test_only_the_best_picks_count_and_kinds_do_not_compete() -> None:

@@ -13,6 +13,7 @@ from cryoscore_plugin.evaluation.statistics import (
     compare_pairs,
     hodges_lehmann,
     holm,
+    share_of,
 )
 
 
@@ -76,3 +77,44 @@ def test_too_little_to_compare_is_refused(second: list[float]) -> None:
         compare_pairs(
             np.zeros(len(second)), np.array(second), rng=np.random.default_rng(1)
         )
+
+
+@given(st.integers(0, 60), st.integers(1, 60))
+def test_interval_of_a_share_is_that_of_scipy(found: int, more: int) -> None:
+    tried = found + more
+    expected = stats.binomtest(found, tried).proportion_ci(method="wilson")
+    share = share_of(np.array([float(found)]), np.array([float(tried)]))
+    assert share.share == pytest.approx(found / tried)
+    assert share.low == pytest.approx(expected.low, abs=1e-12)
+    assert share.high == pytest.approx(expected.high, abs=1e-12)
+
+
+def test_micrographs_that_share_their_fate_count_once() -> None:
+    """All found in half of the micrographs: each is one witness, not twenty."""
+    tried = np.full(30, 20.0)
+    found = np.where(np.arange(30) % 2, 20.0, 0.0)
+    together = share_of(found, tried)
+    alone = share_of(np.array([15.0]), np.array([30.0]))
+    # 29 of 30, since the mean is known from the same micrographs.
+    assert together.high - together.low == pytest.approx(
+        alone.high - alone.low, rel=0.03
+    )
+    spread = share_of(np.full(30, 10.0), tried)
+    assert spread.high - spread.low < 0.3 * (together.high - together.low)
+
+
+def test_interval_of_a_share_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    held = []
+    for _ in range(400):
+        # Shares of micrographs scatter around a half by beta(2, 2).
+        found = rng.binomial(30, rng.beta(2, 2, 25)).astype(np.float64)
+        share = share_of(found, np.full(25, 30.0))
+        held.append(share.low <= 0.5 <= share.high)
+    # 400 trials: a standard error of 1.1 %.
+    assert 0.91 < np.mean(held) < 0.98
+
+
+def test_share_of_nothing_is_unknown() -> None:
+    share = share_of(np.empty(0), np.empty(0))
+    assert np.isnan([share.share, share.low, share.high]).all()
