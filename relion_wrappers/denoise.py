@@ -175,8 +175,9 @@ def _audit(
         return
     if not outcome.passed:
         msg = (
-            f"{outcome.verdict} See {folder / AUDIT_FOLDER}. Use less guidance, or, if "
-            "you want these micrographs all the same, mark the job as finished."
+            f"{outcome.verdict} See {folder / AUDIT_FOLDER}. Use less guidance, or "
+            "another model; or, if you want these micrographs all the same, mark the job "
+            "as finished."
         )
         raise ConfigError(msg)
     click.echo(outcome.verdict)

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 import click
 
 from cryoscore_plugin.batch.inputs import FoundMicrograph, find_micrographs
+from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.records import MICROGRAPH, Row, print_table, write_record
 from cryoscore_plugin.errors import ConfigError, InputError
+from cryoscore_plugin.guidance.card import guided_in_training
 from cryoscore_plugin.settings import DenoiseSettings
 
 if TYPE_CHECKING:
-    from cryoscore_plugin.denoiser import Denoiser
-    from cryoscore_plugin.evaluation.audit import Audit, Denoise, Denoisers
+    from cryoscore_plugin.cli.audit_subject import Subject
+    from cryoscore_plugin.evaluation.audit import Audit
     from cryoscore_plugin.evaluation.audit_verdict import Finding
-    from cryoscore_plugin.guidance.views import Views
     from cryoscore_plugin.micrograph import Micrograph
 
 
@@ -85,7 +86,8 @@ def audit(
 ) -> None:
     """Audit guidance on your own micrographs.
 
-    Takes what `cryoscore denoise` takes, with --reference and --guidance. A few
+    Takes what `cryoscore denoise` takes, with --reference and --guidance, or with a
+    --model that was guided in training, which is compared with the one before. A few
     micrographs are denoised with guidance and without; then pure noise of the same
     spectrum, the micrographs with random phases, and the micrographs with a decoy
     instead of the reference. What guidance adds to those comes from the reference alone.
@@ -95,10 +97,11 @@ def audit(
     still appear. The exit code is 1 if more than 5 % is from the reference, or more than
     half of the missing part is lost. audit.pdf tells it on one page.
     """
-    if settings.reference is None:
+    if not is_guided(settings):
         msg = (
             "An audit needs the --reference and the --guidance that are to be audited, "
-            "but found none. Give those of `cryoscore denoise`."
+            f"or a --model that was guided in training, but {settings.model} was not. "
+            "Give those of `cryoscore denoise`."
         )
         raise ConfigError(msg)
     found = find_micrographs(inputs)
@@ -108,6 +111,24 @@ def audit(
     click.echo(outcome.verdict)
     if not outcome.passed:
         context.exit(FAILED)
+
+
+def is_guided(settings: DenoiseSettings) -> bool:
+    """Whether a reference guides the results, or guided the training of the model.
+
+    Parameters
+    ----------
+    settings : DenoiseSettings
+        Of the run.
+
+    Raises
+    ------
+    CryoScoreError
+        If there is no such model.
+    """
+    if settings.reference is not None or settings.guidance:
+        return True
+    return bool(guided_in_training(read_model_facts(settings.model).card["training"]))
 
 
 def audit_task(
@@ -160,19 +181,20 @@ def run_audit(
         If a micrograph, the model or the reference cannot be used, or a file cannot be
         written.
     """
-    from cryoscore_plugin.denoiser import load_denoisers  # noqa: PLC0415  brings torch
+    from cryoscore_plugin.cli.audit_subject import (  # noqa: PLC0415  brings torch
+        load_subject,
+    )
     from cryoscore_plugin.evaluation.audit_verdict import verdict  # noqa: PLC0415
 
-    binned = settings.model_copy(update={"write_binned": True})
-    guided = load_denoisers(binned)[0]
-    audits = _audits(found, settings, guided)
+    subject = load_subject(settings)
+    audits = _audits(found, settings, subject)
     findings: list[Finding] = [one for each in audits for one in each.findings]
     rows: list[Row] = [
         {MICROGRAPH: one.path.name, **asdict(finding)}
         for one, each in zip(found, audits, strict=True)
         for finding in each.findings
     ]
-    said = verdict(findings)
+    said = verdict(findings, advice=subject.advice)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -183,14 +205,15 @@ def run_audit(
     summary: Row = {"verdict": said, "result": PASSED if passed else "failed"}
     write_record([summary, *rows], output / "audit.json")
     names = ", ".join(one.path.name for one in found)
-    _write_pictures(audits, output, about=f"{guided.description}. Of {names}.")
+    words = f"{said}\n\n{subject.description} Of {names}."
+    _write_pictures(audits, output, words=words)
     return AuditOutcome(verdict=said, passed=passed, rows=rows)
 
 
 def _audits(
     found: Sequence[FoundMicrograph],
     settings: DenoiseSettings,
-    guided: Denoiser,
+    subject: Subject,
 ) -> list[Audit]:
     """An audit of each micrograph, at the working pixel size."""
     from cryoscore_plugin.evaluation.audit import (  # noqa: PLC0415  as above
@@ -198,56 +221,18 @@ def _audits(
     )
     from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415
 
-    denoisers, diameter = _denoisers(guided, seed=settings.seed)
     audits = []
     for number, one in enumerate(found):
         size = settings.pixel_size or one.pixel_size
         raw = replace(read_micrograph(one.path, pixel_size=size), optics=one.optics)
         seed = settings.seed + number
-        halves = _halves(one, raw, guided.working_pixel_size, seed=seed)
+        halves = _halves(one, raw, subject.working_pixel_size, seed=seed)
         audits.append(
-            audit_micrograph(raw, halves, denoisers, diameter=diameter, seed=seed)
+            audit_micrograph(
+                raw, halves, subject.denoisers, diameter=subject.diameter, seed=seed
+            )
         )
     return audits
-
-
-def _denoisers(guided: Denoiser, *, seed: int) -> tuple[Denoisers, float]:
-    """The denoiser without its reference and with others; the particle's diameter."""
-    from cryoscore_plugin.evaluation.audit import Denoisers  # noqa: PLC0415  as above
-    from cryoscore_plugin.evaluation.audit_controls import (  # noqa: PLC0415
-        cut_views,
-        decoy_views,
-    )
-
-    target = guided.target
-    if target is None:
-        msg = (
-            "An audit needs a guidance of more than 0. Give that of the guided images."
-        )
-        raise ConfigError(msg)
-    views = target.guidance.views
-
-    def with_views(others: Views) -> Denoise:
-        guidance = replace(target.guidance, views=others)
-        return _images_of(replace(guided, target=replace(target, guidance=guidance)))
-
-    def half(one: Micrograph, other: Micrograph) -> Micrograph:
-        # What was remembered of the other half would be seen in this one.
-        guided.denoise(other)
-        return guided.denoise(one).micrograph
-
-    denoisers = Denoisers(
-        unguided=_images_of(replace(guided, target=None)),
-        guided=_images_of(guided),
-        decoy=with_views(decoy_views(views, seed=seed)),
-        cut=with_views(cut_views(views)),
-        half=half,
-    )
-    return denoisers, views.diameter
-
-
-def _images_of(denoiser: Denoiser) -> Denoise:
-    return lambda micrograph: denoiser.denoise(micrograph).micrograph
 
 
 def _halves(
@@ -281,7 +266,7 @@ def _halves(
     return replace(first, optics=raw.optics), replace(second, optics=raw.optics)
 
 
-def _write_pictures(audits: Sequence[Audit], output: Path, *, about: str) -> None:
+def _write_pictures(audits: Sequence[Audit], output: Path, *, words: str) -> None:
     """The page, and the images of the first micrograph larger."""
     if find_spec("matplotlib") is None:
         return
@@ -292,5 +277,5 @@ def _write_pictures(audits: Sequence[Audit], output: Path, *, about: str) -> Non
     from cryoscore_plugin.report.figures import write_picture  # noqa: PLC0415
 
     findings = [finding for audit in audits for finding in audit.findings]
-    write_audit_page(output / "audit.pdf", findings, audits[0], about=about)
+    write_audit_page(output / "audit.pdf", findings, audits[0], words=words)
     write_picture(output / "audit.png", audit_panels(audits[0]))

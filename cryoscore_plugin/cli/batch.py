@@ -27,7 +27,7 @@ from cryoscore_plugin.batch.work import Engine
 from cryoscore_plugin.cli.batch_engine import chosen_engine
 from cryoscore_plugin.cli.batch_options import Choices, batch_options
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
-from cryoscore_plugin.cli.guided_end import audit_passed
+from cryoscore_plugin.cli.guided_end import audit_guided, audit_passed, told
 from cryoscore_plugin.cli.options import settings_options
 from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
 from cryoscore_plugin.files import make_output_folder
@@ -179,6 +179,7 @@ def _watch(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     make_output_folder(request.output)
     failures: dict[Path, str] = {}
     plans: list[BatchPlan] = []
+    audits: list[bool] = []
 
     def find() -> list[MicrographTask]:
         plan = plan_batch(request)
@@ -192,12 +193,17 @@ def _watch(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
         part = BatchPlan(
             project=plan.project, everything=plan.everything, chosen=list(tasks)
         )
-        for result in _work(request, part, engine):
+        results = _work(request, part, engine)
+        for result in results:
             failures.pop(result.task.source, None)
             if result.status == "failed":
                 failures[result.task.source] = result.message
                 click.echo(f"Failed: {result.message}", err=True)
         write_tables(request, plan)
+        # Early, and once: who watches wants to know while there is time.
+        if not audits:
+            outcome = audit_guided(results, request.settings, request.output)
+            audits.extend([told(outcome)] if outcome else [])
 
     idle = None if choices.idle_limit is None else 60 * choices.idle_limit
     pace = Pace(interval=choices.watch_interval, idle_limit=idle)
@@ -206,7 +212,7 @@ def _watch(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     finally:
         if choices.report and plans:
             _report(request)
-    return bool(failures)
+    return bool(failures) or not all(audits)
 
 
 def _tell_sorted(work: WorkList) -> None:

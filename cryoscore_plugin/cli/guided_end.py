@@ -1,4 +1,7 @@
-"""The short audit at the end of a guided run: of one micrograph, in `audit/`."""
+"""The short audit at the end of a guided run: of one micrograph, in `audit/`.
+
+Guided is also what a model denoises that a reference guided in its training.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.batch.monitor import MicrographResult
-from cryoscore_plugin.cli.audit import PASSED, AuditOutcome, audit_task
+from cryoscore_plugin.cli.audit import PASSED, AuditOutcome, audit_task, is_guided
 from cryoscore_plugin.settings import DenoiseSettings
 
 AUDIT_FOLDER = "audit"
@@ -33,8 +36,11 @@ def audit_passed(
         As `audit_guided` says.
     """
     outcome = audit_guided(results, settings, output)
-    if outcome is None:
-        return True
+    return outcome is None or told(outcome)
+
+
+def told(outcome: AuditOutcome) -> bool:
+    """Say what an audit found; whether it passed."""
     click.echo(outcome.verdict, err=not outcome.passed)
     return outcome.passed
 
@@ -66,7 +72,7 @@ def audit_guided(
     CryoScoreError
         If the audit cannot be made or written.
     """
-    if settings.reference is None or not settings.guidance:
+    if not is_guided(settings):
         return None
     done = [
         result

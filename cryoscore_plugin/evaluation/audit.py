@@ -70,18 +70,20 @@ class Denoisers:
 
     Attributes
     ----------
-    unguided, guided, decoy, cut : Denoise
-        Without a reference, with it, with one that exists nowhere, and with one of which
-        a third was cut off.
+    unguided, guided : Denoise
+        Without a reference, and with it.
     half : DenoiseHalf
         With the reference.
+    decoy, cut : Denoise or None
+        With a reference that exists nowhere, and with one of which a third was cut off;
+        None where the reference is not at hand, but was learnt by the network.
     """
 
     unguided: Denoise
     guided: Denoise
-    decoy: Denoise
-    cut: Denoise
     half: DenoiseHalf
+    decoy: Denoise | None = None
+    cut: Denoise | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,12 +137,36 @@ def audit_micrograph(
         If it cannot be denoised.
     """
     rng = np.random.default_rng(seed)
+    plain, images = _images(micrograph, denoisers, rng)
+    guided = images["micrograph"][1]
+    width = diameter / plain.pixel_size
+    findings = [
+        _finding(name, added(*images[name], guided, diameter=width))
+        for name in ("noise", "phases", "decoy")
+        if name in images
+    ]
+    confirmed, averages = _halves(halves, denoisers, diameter=diameter)
+    leaked = _leak(halves, denoisers.half, rng)
+    findings += [confirmed, Finding(control="leak", amplitude=leaked)]
+    if "cut" in images:
+        missing = lost(plain.pixels, *images["cut"])
+        findings.append(Finding(control="cut", amplitude=missing))
+    return Audit(
+        findings=findings,
+        images=images | {"halves": averages},
+        pixel_size=plain.pixel_size,
+    )
+
+
+def _images(
+    micrograph: Micrograph, denoisers: Denoisers, rng: np.random.Generator
+) -> tuple[Micrograph, dict[str, tuple[Image, Image]]]:
+    """The unguided result, and those that `Audit.images` has of single micrographs."""
     controls = {
         "noise": noise_like(micrograph.pixels, rng),
         "phases": with_random_phases(micrograph.pixels, rng),
     }
     plain, guided = denoisers.unguided(micrograph), denoisers.guided(micrograph)
-    width = diameter / plain.pixel_size
     images = {"micrograph": (plain.pixels, guided.pixels)}
     for name, pixels in controls.items():
         # It is no longer the file that it was: the reference may not refuse it.
@@ -149,24 +175,10 @@ def audit_micrograph(
             denoisers.unguided(control).pixels,
             denoisers.guided(control).pixels,
         )
-    images["decoy"] = (guided.pixels, denoisers.decoy(micrograph).pixels)
-    images["cut"] = (guided.pixels, denoisers.cut(micrograph).pixels)
-    findings = [
-        _finding(name, added(*images[name], guided.pixels, diameter=width))
-        for name in ("noise", "phases", "decoy")
-    ]
-    confirmed, averages = _halves(halves, denoisers, diameter=diameter)
-    missing = lost(plain.pixels, *images["cut"])
-    return Audit(
-        findings=[
-            *findings,
-            confirmed,
-            Finding(control="leak", amplitude=_leak(halves, denoisers.half, rng)),
-            Finding(control="cut", amplitude=missing),
-        ],
-        images=images | {"halves": averages},
-        pixel_size=plain.pixel_size,
-    )
+    for name, denoise in (("decoy", denoisers.decoy), ("cut", denoisers.cut)):
+        if denoise is not None:
+            images[name] = (guided.pixels, denoise(micrograph).pixels)
+    return plain, images
 
 
 def _finding(control: str, shares: Shares) -> Finding:

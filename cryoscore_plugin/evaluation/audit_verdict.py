@@ -12,6 +12,15 @@ MOST_LOST = 0.5
 """Largest part of the amplitude that may be missing where the reference lacks something.
 A choice: half of it is still seen."""
 
+ADVICE = "Lower --guidance, raise --guidance-empty, or leave the reference out."
+"""What to do if a reference that guides was found wanting."""
+
+ADVICE_FOR_MODEL = (
+    "Take the model that it was trained from, or train with less --guidance or a smaller "
+    "--guidance-share."
+)
+"""The same of a model that was guided in training."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -43,13 +52,15 @@ class Finding:
         return max(self.amplitude, self.picks) <= self.limit
 
 
-def verdict(findings: Sequence[Finding]) -> str:
+def verdict(findings: Sequence[Finding], *, advice: str = ADVICE) -> str:
     """What an audit found, in a few sentences.
 
     Parameters
     ----------
     findings : Sequence[Finding]
         Of all micrographs.
+    advice : str
+        What to do if they fail.
     """
     worst = worst_of(findings)
     of_reference = [one for name, one in worst.items() if name not in ("leak", "cut")]
@@ -74,8 +85,7 @@ def verdict(findings: Sequence[Finding]) -> str:
     said.append(
         "The guided images pass."
         if all(one.passes for one in findings)
-        else "The guided images FAIL: do not use them. Lower --guidance, raise "
-        "--guidance-empty, or leave the reference out."
+        else f"The guided images FAIL: do not use them. {advice}"
     )
     return " ".join(said)
 

@@ -15,7 +15,7 @@ R0 is no reference at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,9 +186,35 @@ def guided_in_training(training: Mapping[str, Any]) -> list[str]:
     found : list[str]
         Such as `0.5, by apoferritin R2 0123456789ab`, the latest first.
     """
-    own, before = training.get("guidance"), training.get("started_from")
-    found = [f"{own['strength']:g}, by {own['reference']}"] if own else []
-    return [*found, *(guided_in_training(before["training"]) if before else [])]
+    return [
+        f"{own['strength']:g}, by {own['reference']}"
+        for one in _with_those_before(training)
+        if (own := one.get("guidance"))
+    ]
+
+
+def before_guidance(training: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The training whose start was the last model that no reference had guided.
+
+    Parameters
+    ----------
+    training : Mapping[str, Any]
+        That part of the card of a model that was guided in training.
+
+    Returns
+    -------
+    first : Mapping[str, Any]
+        Of its card, or of one of the models before it: what was guided first.
+    """
+    *_, first = (one for one in _with_those_before(training) if one.get("guidance"))
+    return first
+
+
+def _with_those_before(training: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A training and those before it, the latest first."""
+    yield training
+    if before := training.get("started_from"):
+        yield from _with_those_before(before["training"])
 
 
 def cannot_read(path: Path, error: OSError) -> ConfigError:

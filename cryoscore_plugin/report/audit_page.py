@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryoscore_plugin.evaluation.audit import Audit
-from cryoscore_plugin.evaluation.audit_verdict import Finding, verdict, worst_of
+from cryoscore_plugin.evaluation.audit_verdict import Finding, worst_of
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.report.figures import Panel, draw_panel, require_matplotlib
 
@@ -66,7 +66,7 @@ def audit_panels(audit: Audit) -> list[list[Panel]]:
 
 
 def write_audit_page(
-    path: Path, findings: Sequence[Finding], audit: Audit, *, about: str
+    path: Path, findings: Sequence[Finding], audit: Audit, *, words: str
 ) -> None:
     """Write the page as PDF.
 
@@ -78,8 +78,8 @@ def write_audit_page(
         Of all micrographs; the largest figures count.
     audit : Audit
         Of the micrograph whose images are shown.
-    about : str
-        What was audited: the model, the reference, the micrographs.
+    words : str
+        The verdict, and what was audited: the model, the reference, the micrographs.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def write_audit_page(
 
     figure = Figure(figsize=_PAGE, layout="constrained")
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2, 3))[:, 0]
-    words, bars = top.subplots(2, 1, height_ratios=(2, 3))
-    _write_words(words, f"{verdict(findings)}\n\n{about}")
+    text, bars = top.subplots(2, 1, height_ratios=(2, 3))
+    _write_words(text, words)
     _draw_bars(bars, list(worst_of(findings).values()))
     panels = [panel for row in audit_panels(audit) for panel in row]
     axes = list(bottom.subplots(3, 4).flat)

@@ -161,6 +161,7 @@ def _with_guidance(
         "matching": settings.guidance_matching,
         "resolution": target.guidance.resolution,
         "empty": settings.guidance_empty,
+        "diameter": target.guidance.views.diameter,
         "reference": words(target.card, target.sha256),
         "reference_card": target.card.model_dump(mode="json"),
     }

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cryoscore_plugin.batch.model import ModelFacts
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
-from cryoscore_plugin.cli import guided_end
+from cryoscore_plugin.cli import audit, guided_end
 from cryoscore_plugin.cli.audit import AuditOutcome
 from cryoscore_plugin.cli.guided_end import audit_guided
 from cryoscore_plugin.settings import DenoiseSettings
@@ -89,3 +90,15 @@ def test_guided_batch_ends_with_its_audit(
     assert (answer.code, audited) == (1, ["raw/a.mrc"])
     assert "Audit of raw/a.mrc: So it is." in answer.err
     assert Path("raw/cryoscore/audit/audit.json").exists()
+    # Who watches is told early, and once.
+    words += ("--guidance", "1", "--watch", "--watch-interval", "0.01")
+    answer = shell("batch", "raw", *words, "--idle-limit", "0.001", "--overwrite")
+    assert (answer.code, audited) == (1, ["raw/a.mrc", "raw/a.mrc"])
+
+
+def test_model_that_was_guided_in_training_is_audited_too(audited, monkeypatch):
+    told = {"strength": 0.5, "reference": "ball R1 0123456789ab"}
+    own = ModelFacts(fingerprint="own 1", card={"training": {"guidance": told}})
+    monkeypatch.setattr(audit, "read_model_facts", lambda _: own)
+    outcome = audit_guided(results("denoised"), DenoiseSettings(model="own"), OUT)
+    assert (audited, outcome.passed) == (["a.mrc"], True)

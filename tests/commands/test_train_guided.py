@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.checkpoint import load_checkpoint
+from cryoscore_plugin.cli.audit_subject import load_subject
+from cryoscore_plugin.denoiser import load_denoisers
 from cryoscore_plugin.guidance.card import ReferenceCard, guided_in_training
-from cryoscore_plugin.guidance.reference import save_reference
+from cryoscore_plugin.guidance.reference import load_reference, save_reference
 from cryoscore_plugin.guidance.view_making import view_of_ball
 from cryoscore_plugin.micrograph import Micrograph
-from cryoscore_plugin.mrc import read_labels, write_micrograph
+from cryoscore_plugin.mrc import read_labels, read_micrograph, write_micrograph
+from cryoscore_plugin.settings import DenoiseSettings
 
 SHAPE = (72, 200)
 
@@ -73,7 +78,13 @@ def test_guided_model_tells_so_in_every_output(shell, train, references):
     assert card.training["guidance"]["strength"] == 0.5
     assert any("not independent of the reference" in one for one in card.limits)
     words = ("denoise", "--model", "run/own.safetensors", "--device", "cpu")
-    assert shell(*words, "mics/m0.mrc", "--output", "out").code == 0
+    audited = shell(*words, "mics/m0.mrc", "--output", "out")
+    told_of_audit = audited.out + audited.err
+    assert "Audit of mics/m0.mrc: At most" in told_of_audit
+    summary, *rows = json.loads(Path("out/audit/audit.json").read_text())
+    assert (audited.code == 0) == (summary["result"] == "passed")
+    controls = ["noise", "phases", "halves", "leak"]
+    assert [row["control"] for row in rows] == controls
     label = f"cryoscore guided in training, 0.5, by {told}"
     assert label in read_labels(Path("out/m0.mrc"))
     # A model that goes on learning without a reference has its history still.
@@ -81,6 +92,39 @@ def test_guided_model_tells_so_in_every_output(shell, train, references):
     assert again.code == 0, again.err
     later = load_checkpoint(Path("later/own.safetensors")).card
     assert guided_in_training(later.training) == [f"0.5, by {told}"]
+
+
+def test_model_guided_in_training_is_compared_with_the_one_before(
+    train, tiny_checkpoint
+):
+    assert train("run", *GUIDED).code == 0
+    assert train("later", "--start", "run/own.safetensors").code == 0
+    tiny = read_model_facts(str(tiny_checkpoint)).fingerprint
+    settings = DenoiseSettings(model="later/own.safetensors", device="cpu")
+    subject = load_subject(settings)
+    assert f"Compared with the model {tiny}, which was not." in subject.description
+    diameter = load_reference(Path("R1.safetensors")).views.diameter
+    assert subject.diameter == pytest.approx(diameter)
+    assert subject.denoisers.cut is None
+    raw = read_micrograph(Path("mics/m0.mrc"))
+    before = settings.model_copy(update={"model": str(tiny_checkpoint)})
+    [plain] = load_denoisers(before.model_copy(update={"write_binned": True}))
+    found = subject.denoisers.unguided(raw).pixels
+    assert found == pytest.approx(plain.denoise(raw).micrograph.pixels)
+    assert (found != subject.denoisers.guided(raw).pixels).any()
+    # A reference at hand comes on top of what was learnt.
+    both = settings.model_copy(update={"reference": "R1.safetensors", "guidance": 0.5})
+    assert load_subject(both).denoisers.cut is not None
+
+
+def test_where_the_model_before_is_gone_a_packaged_one_is_taken(train, tiny_checkpoint):
+    start = Path("start.safetensors")
+    start.write_bytes(tiny_checkpoint.read_bytes())
+    assert train("run", *GUIDED, "--start", start).code == 0
+    start.unlink()
+    words = load_subject(DenoiseSettings(model="run/own.safetensors")).description
+    particle = read_model_facts("particle").fingerprint
+    assert f"Compared with the model {particle}, which was not." in words
 
 
 def test_every_setting_of_guidance_changes_the_model(train):

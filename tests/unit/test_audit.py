@@ -129,6 +129,15 @@ def test_a_denoiser_that_pastes_its_reference_into_noise_fails(findings):
     assert "FAIL: do not use them" in verdict(list(found.values()))
 
 
+def test_without_the_reference_at_hand_there_is_no_decoy_and_no_cut(findings):
+    found = findings(guided=paste, decoy=None, cut=None)
+    assert list(found) == ["noise", "phases", "halves", "leak"]
+    assert failing(found) == {"noise", "phases", "halves"}
+    assert "Take the first model." in verdict(
+        list(found.values()), advice="Take the first model."
+    )
+
+
 def test_one_that_finds_whatever_it_is_given_is_caught_by_the_decoy(findings):
     assert failing(findings(decoy=paste)) == {"decoy"}
 
