@@ -44,13 +44,15 @@ class LedgerEntry:
     status : {"denoised", "failed"}
         How it ended.
     recipe : str
-        Key of program, model and settings (`batch.resume.Recipe`).
+        Key of program, model and settings (`batch.resume.Recipe`), with guidance also
+        of the optics.
     pixel_size : float or None
         That of a table, in Å/px.
     input : list[int] or None
-        Size in bytes and time stamp in ns of the input; None if it was not there.
+        Size in bytes and time stamp in ns of the input, and, if they were wanted, of
+        its halves; None if it was not there.
     sha256 : str
-        Hash of the input's bytes; empty if it is not known.
+        Hash of the bytes of all of them; empty if it is not known.
     label : str
         The fingerprint in the header of the output.
     written : list[int] or None

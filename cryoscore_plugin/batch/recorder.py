@@ -16,7 +16,13 @@ from cryoscore_plugin.batch.claims import Claims
 from cryoscore_plugin.batch.finished import fingerprint_label
 from cryoscore_plugin.batch.ledger import LedgerEntry, LedgerFile
 from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, MicrographTask
-from cryoscore_plugin.batch.resume import Recipe, hash_of, output_name, stamp
+from cryoscore_plugin.batch.resume import (
+    Recipe,
+    hash_of,
+    key_with_optics,
+    output_name,
+    stamp,
+)
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.files import absolute
 from cryoscore_plugin.mrc import read_labels
@@ -53,6 +59,7 @@ class Recorder:
     ) -> None:
         self._ledger = ledger
         self._claims = claims
+        self._recipe = recipe
         self._key = recipe.key
         self._output = output
         self._monitor = monitor
@@ -78,7 +85,7 @@ class Recorder:
         """Claim a micrograph, and note what its input is now."""
         if not self._claims.take(output_name(task, self._output)):
             return False
-        self._inputs[task] = stamp(task.source)
+        self._inputs[task] = stamp(*self._recipe.files_of(task))
         return True
 
     def on_start(self, description: str, *, total: int) -> None:
@@ -106,14 +113,15 @@ class Recorder:
         task = result.task
         before = self._inputs.pop(task, None)
         failed = result.status == "failed"
-        digest = hash_of(task.source)
-        # If it changed meanwhile, the hash may be that of other bytes.
-        unchanged = before is not None and stamp(task.source) == before
+        files = self._recipe.files_of(task)
+        digest = hash_of(*files)
+        # If one changed meanwhile, the hash may be that of other bytes.
+        unchanged = before is not None and stamp(*files) == before
         return LedgerEntry(
             output=output_name(task, self._output),
             source=str(absolute(task.source)),
             status="failed" if failed else "denoised",
-            recipe=self._key,
+            recipe=key_with_optics(self._key, task, self._recipe.settings),
             pixel_size=task.pixel_size,
             input=before,
             sha256=digest if unchanged else "",

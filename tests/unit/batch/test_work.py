@@ -6,18 +6,24 @@ import dataclasses
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
+from cryoscore_plugin.batch import steps
 from cryoscore_plugin.batch import work as work_module
 from cryoscore_plugin.batch.claims import Claims
 from cryoscore_plugin.batch.ledger import LedgerFile, read_ledger
-from cryoscore_plugin.batch.resume import Recipe
+from cryoscore_plugin.batch.monitor import MicrographTask
+from cryoscore_plugin.batch.resume import Recipe, key_with_optics
 from cryoscore_plugin.batch.run import denoise_micrographs
 from cryoscore_plugin.batch.work import Assignment, work_on
 from cryoscore_plugin.errors import InputError, JobAbortedError, MicrographError
 from cryoscore_plugin.mrc import read_micrograph
+from cryoscore_plugin.optics import Optics
 from cryoscore_plugin.settings import DenoiseSettings
+
+OPTICS = Optics(defocus_u=15000.0, defocus_v=15000.0)
 
 
 @pytest.fixture
@@ -125,6 +131,40 @@ def test_changed_input_is_done_again(tasks, batch):
         read_micrograph(tasks[1].output).pixels
         == read_micrograph(tasks[3].output).pixels
     ).all()
+
+
+def test_halves_that_changed_are_noticed_where_they_are_used(
+    tasks, batch, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(steps, "with_agreement", lambda result, *_others: result)
+    halves = [tmp_path / f"half{end}.mrc" for end in ("_EVN", "_ODD")]
+    for half in halves:
+        shutil.copyfile(tasks[0].source, half)
+    tasks[0] = dataclasses.replace(tasks[0], halves=tuple(halves))
+    assert statuses(batch(tasks[:1], halves=True)) == ["denoised"]
+    os.utime(halves[1], ns=(0, 0))
+    assert statuses(batch(tasks[:1], halves=True)) == ["skipped"]
+    assert entries_of(tmp_path)["m0.mrc"][-1].input[5] == 0
+    shutil.copyfile(tasks[3].source, halves[1])
+    assert statuses(batch(tasks[:1], halves=True)) == ["denoised"]
+    halves[1].unlink()
+    assert statuses(batch(tasks[:1], halves=True)) == ["denoised"]
+    batch(tasks[:1])
+    shutil.copyfile(tasks[2].source, halves[0])
+    assert statuses(batch(tasks[:1])) == ["skipped"]
+
+
+def test_optics_count_where_a_reference_guides():
+    here = MicrographTask(source=Path("a.mrc"), output=Path("b.mrc"), optics=OPTICS)
+    there = dataclasses.replace(
+        here, optics=dataclasses.replace(OPTICS, defocus_u=2e4, defocus_v=2e4)
+    )
+    guided = DenoiseSettings(reference="r.safetensors", guidance=0.5)
+    assert key_with_optics("k", here, guided) != key_with_optics("k", there, guided)
+    plain = DenoiseSettings()
+    assert (
+        key_with_optics("k", here, plain) == key_with_optics("k", there, plain) == "k"
+    )
 
 
 def test_other_pixel_size_of_the_table_makes_it_again(tasks, batch):
