@@ -4,17 +4,15 @@ Needs a folder with, for each micrograph NAME: `NAME.mrc` (the full exposure),
 `NAME_frame.mrc` (one movie frame), `NAME_rest.mrc` (everything but that frame) and
 `NAME_picks.star` (hand picks in px), and one `micrographs.star` with the defoci.
 
-    python apoferritin.py --data DIR --denoiser raw --denoiser band-pass
-    python apoferritin.py --data DIR --write-inputs inputs/
-    topaz denoise -d -1 --arch unet -s -1 -o topaz/full inputs/full/*.mrc   # and so on
-    python apoferritin.py --data DIR --denoiser topaz/ --denoiser model.safetensors
+    python apoferritin.py --data DIR --denoiser raw --denoiser topaz --denoiser particle
+    python apoferritin.py --data DIR --write-inputs inputs/   # for other programs
+    python apoferritin.py --data DIR --denoiser raw --denoiser outputs/
 
 With `--reference ATOMS.npz` also the ring picker.
 
-A denoiser is `raw`, `band-pass`, a checkpoint or the name of a packaged model, a YAML
-file of settings (such as `reference: apoferritin.safetensors` and `guidance: 0.5`), or a
-folder with the denoised `full/NAME.mrc`, `quarter/NAME.mrc` and `frame/NAME.mrc`;
-files with fewer pixels than the raw image are Fourier-padded to it.
+`denoisers.py` says what a denoiser may be; it may also be a folder with the denoised
+`full/NAME.mrc`, `quarter/NAME.mrc` and `frame/NAME.mrc`; files with fewer pixels than the
+raw image are Fourier-padded to it.
 
 Doses: `full`; `quarter`, which is `rest` with white noise added so that its noise
 variance is fourfold (noise from the band 0.35 to 0.48 cycles/px, fixed seed); `frame`.
@@ -23,90 +21,84 @@ Pickers, the same for every image: `log`, a Laplacian of Gaussian for 120 Å, an
 `ring`, local correlation with the rotational average of apoferritin's projections,
 modulated by the micrograph's CTF. With `--programs` also `relion-log`, RELION's Laplacian
 of Gaussian for 108 to 132 Å, and `topaz`, its pretrained detector, which expects raw
-micrographs; both through their own programs, where they are found. Local maxima at least 60 Å apart, one-to-one
-matching within 30 Å, average precision per micrograph, then the mean. Picks and
-hand picks closer than 45 px to an edge are left out. Hand picks miss faint particles:
-compare denoisers with each other, and do not read the precision as absolute.
+micrographs; both through their own programs, where they are found. Local maxima at least
+60 Å apart, one-to-one matching within 30 Å, average precision and best F1 per micrograph,
+then the mean. Picks and hand picks closer than 45 px to an edge are left out. Hand picks
+miss faint particles: compare denoisers with each other, and do not read the precision as
+absolute.
+
+Of frames also the correlation with `rest`, whose noise is independent, in bands of
+spatial frequency. Background is the same in both: it counts as signal there.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import mrcfile
 import numpy as np
 import starfile
 import torch
-from denoisers import Pixels, is_folder, named_denoiser, on_grid
-from other_programs import Programs, find_programs
-from picking import picks_figures
+from apoferritin_data import (
+    DOSES,
+    PIXEL_SIZE,
+    condition,
+    micrographs,
+    optics_of,
+    read_pixels,
+    write_inputs,
+)
+from denoisers import is_folder, label, named_denoiser
+from grids import Pixels, on_grid
+from picking import all_picks, picks_figures
+from programs import (
+    Programs,
+    find_programs,
+    pickers_option,
+    program_options,
+    tell_missing,
+)
 from scipy.spatial.transform import Rotation
+from tables import compared_with_raw, grouped, pivot
 
+from cryoscore_plugin.cli.exits import run_command
+from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
 from cryoscore_plugin.ctf import Optics, contrast_transfer
+from cryoscore_plugin.evaluation.fidelity import band_correlation
 from cryoscore_plugin.evaluation.pickers import (
     Picks,
     find_picks,
-    laplacian_of_gaussian,
     template_correlation,
 )
 from cryoscore_plugin.micrograph import Micrograph
-from relion_wrappers.micrographs_star import StarTable
 
-PIXEL_SIZE = 1.5  # Å/px, as in micrographs.star
 DIAMETER = 120.0  # Å
 BORDER = 45.0  # px
-DOSES = ("full", "quarter", "frame")
+FIGURES = ("average_precision", "best_f1")
+BANDS = ((250, 150), (150, 80), (80, 40), (40, 20), (250, 12))  # Å
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-Denoise = Callable[[Path, str], Pixels]
 
 
-def read_pixels(path: Path) -> Pixels:
-    """The pixels of an MRC file as float32."""
-    with mrcfile.open(path, permissive=True) as file:
-        return np.array(file.data, dtype=np.float32)
-
-
-def condition(raw: Path, dose: str) -> Pixels:
-    """The micrograph `raw` at one of the three doses."""
-    if dose == "full":
-        return read_pixels(raw)
-    if dose == "frame":
-        return read_pixels(raw.with_name(f"{raw.stem}_frame.mrc"))
-    rest = read_pixels(raw.with_name(f"{raw.stem}_rest.mrc"))
-    seed = [2026, *raw.stem.encode()]
-    noise = np.random.default_rng(seed).standard_normal(rest.shape, dtype=np.float32)
-    return rest + np.float32(np.sqrt(3) * noise_deviation(rest)) * noise
-
-
-def noise_deviation(image: Pixels) -> float:
-    """Deviation of white noise with the power found at 0.35 to 0.48 cycles/px."""
-    fy, fx = (np.fft.fftfreq(length) for length in image.shape)
-    radius = np.hypot(fy[:, None], fx)
-    power = np.abs(np.fft.fft2(image)) ** 2 / image.size
-    return float(np.sqrt(power[(radius > 0.35) & (radius < 0.48)].mean()))
-
-
-def make_denoiser(name: str) -> Denoise:
-    """From the words on the command line to a function."""
+def denoised(
+    name: str, dose: str, raws: Sequence[Path], programs: Programs
+) -> dict[Path, Pixels]:
+    """All micrographs at one dose, as a denoiser makes them."""
     if is_folder(name):
-        return lambda raw, dose: on_grid(
-            read_pixels(Path(name) / dose / raw.name), read_pixels(raw).shape
-        )
-    denoise = named_denoiser(name)
-    return lambda raw, dose: denoise(
+        return {
+            raw: on_grid(
+                read_pixels(Path(name) / dose / raw.name), read_pixels(raw).shape
+            )
+            for raw in raws
+        }
+    given = [
         Micrograph(
             pixels=condition(raw, dose), pixel_size=PIXEL_SIZE, optics=optics_of(raw)
         )
-    )
-
-
-def optics_of(raw: Path) -> Optics | None:
-    """How a micrograph was taken, for guidance."""
-    rows = StarTable().read(raw.with_name("micrographs.star"), root=raw.parent)
-    return next(row.optics for row in rows if row.path.name == raw.name)
+        for raw in raws
+    ]
+    return dict(zip(raws, named_denoiser(name, programs)(given), strict=True))
 
 
 def ring_template(model: Path, defocus: float, *, side: int = 160) -> Pixels:
@@ -139,19 +131,21 @@ def picks_by_picker(
     programs: Programs | None,
 ) -> dict[str, dict[str, Picks]]:
     """What each picker proposes on each image, by the name of the micrograph."""
-    apart, defoci = DIAMETER / 2 / PIXEL_SIZE, dict(micrographs(data))
-    picks: dict[str, dict[str, Picks]] = {"log": {}}
-    for raw, image in images.items():
-        response = laplacian_of_gaussian(image, diameter=DIAMETER / PIXEL_SIZE)
-        picks["log"][raw.stem] = find_picks(response, min_distance=apart)
-        if reference:
-            template = ring_template(reference, defoci[raw])
-            response = template_correlation(image, template)
-            ring = picks.setdefault("ring", {})
-            ring[raw.stem] = find_picks(response, min_distance=apart)
-    if programs is not None:
-        by_name = {raw.stem: image for raw, image in images.items()}
-        picks |= programs.picks(by_name, diameter=DIAMETER, pixel_size=PIXEL_SIZE)
+    picks = all_picks(
+        {raw.stem: image for raw, image in images.items()},
+        diameter=DIAMETER,
+        pixel_size=PIXEL_SIZE,
+        programs=programs,
+    )
+    if reference is not None:
+        defoci = dict(micrographs(data))
+        picks["ring"] = {
+            raw.stem: find_picks(
+                template_correlation(image, ring_template(reference, defoci[raw])),
+                min_distance=DIAMETER / 2 / PIXEL_SIZE,
+            )
+            for raw, image in images.items()
+        }
     return picks
 
 
@@ -170,21 +164,18 @@ def judge(
     )
 
 
-def micrographs(data: Path) -> list[tuple[Path, float]]:
-    """Each micrograph of the folder with its defocus in Å."""
-    table = starfile.read(data / "micrographs.star", always_dict=True)["micrographs"]
-    names, defoci = table["rlnMicrographName"], table["rlnDefocusU"]
-    return [(data / name, float(u)) for name, u in zip(names, defoci, strict=True)]
-
-
-def write_inputs(data: Path, target: Path) -> None:
-    """Write the three conditions as float32 MRC, for programs that read files."""
-    for dose in DOSES:
-        (target / dose).mkdir(parents=True, exist_ok=True)
-        for raw, _ in micrographs(data):
-            with mrcfile.new(target / dose / raw.name, overwrite=True) as file:
-                file.set_data(condition(raw, dose))
-                file.voxel_size = PIXEL_SIZE
+def likeness_to_rest(name: str, raw: Path, image: Pixels) -> list[Row]:
+    """Correlation of a denoised frame with the rest of its movie, band by band."""
+    rest = read_pixels(raw.with_name(f"{raw.stem}_rest.mrc"))
+    return [
+        {"denoiser": name, "micrograph": raw.stem, "band": f"{long}-{short} Å"}
+        | {
+            "correlation": band_correlation(
+                image, rest, pixel_size=PIXEL_SIZE, band=(1 / long, 1 / short)
+            )
+        }
+        for long, short in BANDS
+    ]
 
 
 @click.command()
@@ -204,14 +195,10 @@ def write_inputs(data: Path, target: Path) -> None:
     help="May be repeated. Default: all.",
 )
 @click.option("--max-distance", default=30.0, help="Of a match, in Å.")
-@click.option(
-    "--programs/--no-programs",
-    default=False,
-    help="Also pick with RELION and with Topaz's detector, where they are found.",
-)
-@click.option("--topaz", type=click.Path(path_type=Path), help="Program of Topaz.")
+@pickers_option
+@program_options
 @click.option("--write-inputs", "inputs", type=click.Path(path_type=Path))
-@click.option("--json", "record", type=click.Path(path_type=Path))
+@record_option
 def main(  # noqa: PLR0913  one argument for each option
     *,
     data: Path,
@@ -219,49 +206,73 @@ def main(  # noqa: PLR0913  one argument for each option
     denoisers: tuple[str, ...],
     doses: tuple[str, ...],
     max_distance: float,
-    programs: bool,
+    with_programs: bool,
     topaz: Path | None,
+    cache: Path,
     inputs: Path | None,
     record: Path | None,
 ) -> None:
-    """Print the average precision of the pickers for each denoiser and dose."""
+    """Print the average precision of the pickers for each denoiser and dose.
+
+    With `--record figures.json` the figures of every micrograph are written there, how
+    they compare with raw to `figures_compared.json`, and those of frames without picking
+    to `figures_rest.json`.
+    """
     torch.set_num_threads(1)
-    rows: list[dict[str, object]] = []
     if inputs:
         write_inputs(data, inputs)
-    found = find_programs(topaz) if programs else None
+    found = find_programs(topaz, cache)
+    if with_programs:
+        tell_missing(found)
+    rows: list[Row] = []
+    frames: list[Row] = []
     for name in denoisers:
-        denoise = make_denoiser(name)
-        own = []
         for dose in doses:
-            images = {raw: denoise(raw, dose) for raw, _ in micrographs(data)}
-            picks = picks_by_picker(data, images, reference=reference, programs=found)
-            own += [
-                {"denoiser": name, "dose": dose, "picker": picker}
+            images = denoised(name, dose, [raw for raw, _ in micrographs(data)], found)
+            picks = picks_by_picker(
+                data,
+                images,
+                reference=reference,
+                programs=found if with_programs else None,
+            )
+            rows += [
+                {"denoiser": label(name), "dose": dose, "picker": picker}
                 | {"micrograph": raw.stem}
                 | judge(raw, by_name[raw.stem], image.shape, max_distance)
                 for picker, by_name in picks.items()
                 for raw, image in images.items()
             ]
-        show(own, header=name == denoisers[0])
-        rows += own
-    if record:
-        record.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+            if dose == "frame":
+                for raw, image in images.items():
+                    frames += likeness_to_rest(label(name), raw, image)
+    if rows:
+        conclude(rows, frames, record)
 
 
-def show(rows: list[dict[str, object]], *, header: bool) -> None:
-    """A line of mean average precisions of one denoiser, by picker and dose."""
-    columns: dict[str, list[object]] = {}
-    for row in rows:
-        title = f"{row['picker']} {row['dose']}"
-        columns.setdefault(title, []).append(row["average_precision"])
-    titles = sorted(columns, key=lambda title: title.split()[0])
-    if header:
-        words = "".join(f"{title:>20}" for title in titles)
-        click.echo(f"{'mean average precision':<40}{words}")
-    means = "".join(f"{np.mean(columns[title]):20.3f}" for title in titles)
-    click.echo(f"{str(rows[0]['denoiser'])[-39:]:<40}{means}")
+def conclude(rows: Sequence[Row], frames: Sequence[Row], record: Path | None) -> None:
+    """Print means, and record the figures and how they compare with raw."""
+    for figure in FIGURES:
+        click.echo(f"\nmean {figure}, by picker and dose")
+        print_table(pivot(rows, figure, line="denoiser", across=["picker", "dose"]))
+    write_record(rows, record)
+    if frames:
+        click.echo(
+            "\nmean correlation of frames with the rest of their movies, by band"
+        )
+        print_table(pivot(frames, "correlation", line="denoiser", across=["band"]))
+    # One family of tests for each picker and dose: that is a table's column.
+    compared = [
+        row
+        for own in grouped(rows, "picker", "dose").values()
+        for row in compared_with_raw(
+            own, FIGURES[0], unit="micrograph", within=["picker", "dose"]
+        )
+    ]
+    if record is not None and compared:
+        write_record(compared, record.with_stem(f"{record.stem}_compared"))
+    if record is not None and frames:
+        write_record(frames, record.with_stem(f"{record.stem}_rest"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main, name=Path(__file__).name))

@@ -32,26 +32,24 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from denoisers import Pixels, named_denoiser
-from other_programs import find_program, topaz_denoise
+from denoisers import TOPAZ, label, named_denoiser
+from grids import Pixels
+from other_programs import find_program
 from picks_to_maps import (
-    BINNING,
     PIXEL_SIZE,
     Setup,
     best_picks,
+    map_figures,
     precision,
-    reconstruct,
-    reference_map,
     true_picks,
 )
-from reconstruction import half_maps_figures
+from programs import Programs, find_programs, program_options
+from tables import BASELINE, column, compared_with_raw, grouped
 
-from cryoscore_plugin.cli.evaluate_compare import comparison_rows
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
 from cryoscore_plugin.density.atomic_model import read_atomic_model
 from cryoscore_plugin.errors import ConfigError
-from cryoscore_plugin.evaluation.statistics import FEWEST_PAIRS
 from cryoscore_plugin.mrc import read_micrograph
 from cryoscore_plugin.simulation.dataset import DatasetSettings, write_dataset
 from cryoscore_plugin.simulation.micrographs import (
@@ -61,28 +59,18 @@ from cryoscore_plugin.simulation.micrographs import (
 )
 from relion_wrappers.micrographs_star import StarTable
 
-BASELINE, TRUTH, TOPAZ = "raw", "truth", "topaz"
+TRUTH = "truth"
 FIGURES = ("precision", "half_maps", "truth", "agreement")
 VIEWS = 200  # orientations of a micrograph, of which its particles are drawn
 PATH = click.Path(path_type=Path)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
-def denoised(name: str, project: Path, topaz: Path | None) -> dict[str, Pixels]:
+def denoised(name: str, project: Path, programs: Programs) -> dict[str, Pixels]:
     """All micrographs of a project as a denoiser makes them."""
     rows = StarTable().read(project / "micrographs.star", root=project)
-    if name == TOPAZ:
-        if topaz is None:
-            msg = "The denoiser topaz needs its program. Give it with --topaz."
-            raise ConfigError(msg)
-        paths = topaz_denoise(topaz, [row.path for row in rows], project / "topaz")
-        images = [read_micrograph(path).pixels for path in paths]
-    else:
-        denoise = named_denoiser(name)
-        images = [
-            denoise(replace(read_micrograph(row.path), optics=row.optics))
-            for row in rows
-        ]
+    given = [replace(read_micrograph(row.path), optics=row.optics) for row in rows]
+    images = named_denoiser(name, programs)(given)
     return {
         f"Micrographs/{row.path.name}": image
         for row, image in zip(rows, images, strict=True)
@@ -94,29 +82,32 @@ def seed_rows(
     methods: Sequence[str],
     setup: Setup,
     *,
-    topaz: Path | None,
+    programs: Programs,
     seed: int,
 ) -> list[Row]:
     """A row for each method."""
-    voxel_size = BINNING * PIXEL_SIZE
-    known = reference_map(project, setup, voxel_size=voxel_size)
     truth = true_picks(project, setup)
     rows: list[Row] = []
     for method in methods:
         picks = truth
         if method != TRUTH:
-            images = denoised(method, project, topaz)
+            images = denoised(method, project, programs)
             picks = {
                 name: best_picks(images[name], len(own), setup)
                 for name, own in truth.items()
             }
-        halves = reconstruct(project, method, picks, setup, seed=seed)
-        about: Row = {"seed": str(seed), "denoiser": method}
-        about["picks"] = sum(map(len, picks.values()))
-        figures = half_maps_figures(
-            halves, known, voxel_size=voxel_size, diameter=setup.model.diameter
+        rows.append(
+            {
+                "seed": str(seed),
+                "denoiser": label(method),
+                "particle": setup.model.name,
+                "picks": sum(map(len, picks.values())),
+                "precision": precision(picks, truth, setup),
+            }
+            | map_figures(
+                project, method, picks, setup, seed=seed, cache=programs.cache
+            )
         )
-        rows.append(about | {"precision": precision(picks, truth, setup)} | figures)
         click.echo("  ".join(f"{name} {x}" for name, x in rounded(rows[-1]).items()))
     return rows
 
@@ -129,30 +120,12 @@ def rounded(row: Row) -> Row:
 def mean_rows(rows: Sequence[Row]) -> list[Row]:
     """Mean and deviation over the seeds, for each method."""
     means: list[Row] = []
-    for method in dict.fromkeys(row["denoiser"] for row in rows):
-        own = [row for row in rows if row["denoiser"] == method]
-        mean: Row = {"denoiser": method, "seeds": len(own)}
+    for (method,), own in grouped(rows, "denoiser").items():
+        means.append({"denoiser": method, "seeds": len(own)})
         for name in FIGURES:
-            values = np.array([row[name] for row in own], dtype=float)
-            mean |= {name: float(values.mean()), f"± {name}": float(values.std())}
-        means.append(mean)
+            values = np.array(column(own, name))
+            means[-1] |= {name: float(values.mean()), f"± {name}": float(values.std())}
     return means
-
-
-def compared_with_raw(rows: Sequence[Row], figure: str) -> list[Row]:
-    """Every method against raw, paired by seed."""
-    by_method: dict[str | float, list[float]] = {}
-    for row in rows:
-        by_method.setdefault(row["denoiser"], []).append(float(row[figure]))
-    raw = by_method.pop(BASELINE)
-    if len(raw) < FEWEST_PAIRS:
-        return []
-    return comparison_rows(
-        [
-            (f"{figure} {name}", list(zip(raw, own, strict=True)))
-            for name, own in by_method.items()
-        ]
-    )
 
 
 @click.command()
@@ -170,9 +143,7 @@ def compared_with_raw(rows: Sequence[Row], figure: str) -> list[Row]:
     show_default=True,
     help="As in the other benchmarks; may be repeated.",
 )
-@click.option(
-    "--topaz", type=PATH, help="Program of Topaz. Default: from PATH, if there."
-)
+@program_options
 @click.option("--work", type=PATH, default=Path("end_to_end_work"), show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=6, show_default=True)
 @click.option(
@@ -226,6 +197,7 @@ def main(  # noqa: PLR0913  one argument for each option
     model: Path,
     names: tuple[str, ...],
     topaz: Path | None,
+    cache: Path,
     work: Path,
     seeds: int,
     first_seed: int,
@@ -243,10 +215,11 @@ def main(  # noqa: PLR0913  one argument for each option
     if find_program("relion_refine") is None:
         msg = "This benchmark needs RELION, but `relion_refine` is not on PATH."
         raise ConfigError(msg)
-    program = find_program(TOPAZ, topaz)
-    if program is None:
+    programs = find_programs(topaz, cache)
+    if programs.topaz is None:
         click.echo("Topaz was not found, and is left out. Give it with --topaz.")
-    methods = dict.fromkeys([TRUTH, BASELINE, *names, *([TOPAZ] if program else [])])
+    known = [] if programs.topaz is None else [TOPAZ]
+    methods = dict.fromkeys([TRUTH, BASELINE, *names, *known])
     setup = Setup(model=read_atomic_model(model), symmetry=symmetry, rounds=rounds)
     settings = DatasetSettings(
         count=count,
@@ -259,7 +232,7 @@ def main(  # noqa: PLR0913  one argument for each option
         project = work / f"seed{seed}"
         for _ in write_dataset(project, [setup.model], replace(settings, seed=seed)):
             pass
-        rows += seed_rows(project, list(methods), setup, topaz=program, seed=seed)
+        rows += seed_rows(project, list(methods), setup, programs=programs, seed=seed)
         write_record(rows, record)
     conclude(rows, record)
 
@@ -268,7 +241,11 @@ def conclude(rows: Sequence[Row], record: Path | None) -> None:
     """Print means and comparisons, and record these beside the figures."""
     click.echo()
     print_table(mean_rows(rows))
-    compared = [row for figure in FIGURES for row in compared_with_raw(rows, figure)]
+    compared = [
+        row | {"method": f"{figure} {row['method']}"}
+        for figure in FIGURES
+        for row in compared_with_raw(rows, figure, unit="seed")
+    ]
     if compared:
         click.echo(f"\nPaired with {BASELINE}, over the seeds")
         print_table(compared)

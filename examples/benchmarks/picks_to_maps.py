@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import starfile
-from denoisers import Pixels
-from other_programs import (
+from cache import content_hash, kept
+from grids import Pixels
+from numpy.typing import NDArray
+from reconstruction import Map, half_maps_figures, known_structure, write_map
+from relion_program import (
     Refinement,
     relion_align_symmetry,
     relion_extract,
     relion_refine,
 )
-from reconstruction import Map, known_structure, write_map
 
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.evaluation.pickers import (
@@ -108,6 +110,43 @@ def reference_map(project: Path, setup: Setup, *, voxel_size: float) -> Map:
     write_map(as_given, known, voxel_size=voxel_size)
     relion_align_symmetry(as_given, path, symmetry=setup.symmetry)
     return read_volume(path)[0]
+
+
+def map_figures(
+    project: Path,
+    method: str,
+    picks: Mapping[str, Picks],
+    setup: Setup,
+    *,
+    seed: int,
+    cache: Path,
+) -> dict[str, float]:
+    """Resolutions and agreement of the maps that picks lead to.
+
+    Of the same picks on the same micrographs they are taken from the cache.
+    """
+    voxel_size = BINNING * PIXEL_SIZE
+    names = ("half_maps", "truth", "agreement")
+
+    def make(_: Sequence[Pixels]) -> list[NDArray[np.floating]]:
+        # First, because RELION aligns to the file that it writes.
+        known = reference_map(project, setup, voxel_size=voxel_size)
+        figures = half_maps_figures(
+            reconstruct(project, method, picks, setup, seed=seed),
+            known,
+            voxel_size=voxel_size,
+            diameter=setup.model.diameter,
+        )
+        return [np.array([figures[name] for name in names])]
+
+    images = [read_micrograph(project / name).pixels for name in picks]
+    places = [
+        np.insert(own.centers_yx, 0, number, axis=1)
+        for number, own in enumerate(picks.values())
+    ]
+    kind = f"relion_{setup.symmetry}_{setup.rounds}_{content_hash(np.stack(images))}"
+    [values] = kept(cache, kind, [np.concatenate(places).astype(np.float32)], make)
+    return dict(zip(names, map(float, values), strict=True))
 
 
 def reconstruct(

@@ -1,59 +1,90 @@
 """All benchmarks with one command: their tables and figures in one folder.
 
-    python run_all.py --output results/ --apoferritin apoferritin/ --reference 4v1w.npz \
-        --decoy p97.npz --model rubisco.npz --model p97.npz --map-model 4v1w.npz \
-        --symmetry O --cryoppp 10081 --topaz /path/to/topaz
+    python run_all.py --output results/ --cache cache/ --topaz /path/to/topaz \
+        --model rubisco.npz --model p97.npz --apoferritin apoferritin/ \
+        --reference 4v1w.npz --decoy rubisco.npz --cryoppp 10081 \
+        --map-model 4v1w.npz --symmetry O
 
 Each part needs data of its own, and is left out, with a sentence, where they are not
-given: `--model` (may be repeated) for likeness to the truth by dose, `--apoferritin` for
-picking on real micrographs, `--cryoppp` (may be repeated) for picking against experts,
-`--map-model` and RELION for maps. With `--reference`, apoferritin is picked guided as
-well, and with `--decoy` guided by another particle, which must not help. Topaz is used
-where it is found. A part that fails does not stop the others; it is named at the end.
+given: `--model` (may be repeated) for likeness to the truth by dose, at typical background
+and at strength 1; `--apoferritin` for picking on real micrographs; `--cryoppp` (may be
+repeated) for picking against experts; `--map-model` and RELION for maps. A part that fails
+does not stop the others; it is named at the end.
 
-For each part NAME, the folder holds `NAME.txt` (what it printed), `NAME.json` (all of its
-figures), and where there is something to draw `NAME.pdf`. `model.txt` says which model
-was measured. A part that was finished (`NAME.done`) is not done again: the same command
-goes on.
+What is compared: raw, three filters, Topaz-Denoise where it is found (at 1.5 and at 3
+Å/px), and each `--denoiser`, by default the packaged models; more may be given, such as a
+checkpoint that was trained by Noise2Noise. The first is also guided: simulated scenes by
+the structure they are made of, and as a decoy by another; apoferritin by `--reference`,
+and by `--decoy`, which is not in the sample.
+
+`results.md` shows all tables and figures. For each part NAME the folder has `NAME.txt`
+(what it printed), `NAME.json` (the figures of every micrograph), `NAME_compared.json` (how
+they compare with raw) and `NAME_FIGURE.png`. A part that was finished is not done again
+with the same options and the same models (`NAME.done` tells them): the same command goes
+on. What Topaz and RELION made of an image is kept in `--cache`, so that a run with another
+model takes the time of that model alone.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import numpy as np
-from denoisers import FILTERS
-from other_programs import find_program
+from denoisers import FILTERS, TOPAZ
+from guidance import cryoscore, guided_settings
+from programs import Programs, find_programs, program_options
+from results_page import write_page
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.errors import CryoScoreError
-from cryoscore_plugin.report.curves import Axis, Curve, write_curves
 
 HERE = Path(__file__).parent
-GUIDANCE = 0.5
-RECORD_OPTIONS = {"simulated": "--json", "apoferritin": "--json"}
+TOPAZ_SAMPLINGS = (TOPAZ, f"{TOPAZ}:3")
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def run_part(name: str, words: Sequence[object], output: Path) -> str:
-    """Run a script of this folder unless that was done; why it failed, if so."""
-    log, marker = output / f"{name}.txt", output / f"{name}.done"
-    if marker.exists():
-        click.echo(f"{name}: was done before.")
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What there is to measure with; what is empty or None leaves parts out."""
+
+    models: tuple[Path, ...]
+    apoferritin: Path | None
+    reference: Path | None
+    decoy: Path | None
+    cryoppp: tuple[Path, ...]
+    map_model: Path | None
+    symmetry: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One run of a script of this folder; its records are called `name`."""
+
+    name: str
+    script: str
+    words: Sequence[object]
+
+
+def run_part(part: Part, output: Path, models: str) -> str:
+    """Run a part unless that was done with these models; why it failed, if so."""
+    log, marker = output / f"{part.name}.txt", output / f"{part.name}.done"
+    record = output / f"{part.name}.json"
+    command = [HERE / f"{part.script}.py", *part.words, "--record", record]
+    told = "\n".join([*map(str, command), models])
+    if marker.exists() and marker.read_text(encoding="utf-8") == told:
+        click.echo(f"{part.name}: was done before.")
         return ""
-    click.echo(f"{name}: running")
+    click.echo(f"{part.name}: running")
     with log.open("w", encoding="utf-8") as file:
-        command = [sys.executable, HERE / f"{name}.py", *words]
         done = subprocess.run(  # noqa: S603  words of our own, no shell
-            [str(word) for word in command],
+            [sys.executable, *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -61,53 +92,68 @@ def run_part(name: str, words: Sequence[object], output: Path) -> str:
         )
     click.echo(log.read_text(encoding="utf-8"))
     if done.returncode != 0:
-        return f"{name} failed, see {log}."
-    marker.touch()
+        return f"{part.name} failed, see {log}."
+    marker.write_text(told, encoding="utf-8")
     return ""
 
 
-def cryoscore(*words: object) -> str:
-    """What a command of cryoscore prints."""
-    command = [sys.executable, "-m", "cryoscore_plugin", *map(str, words)]
-    done = subprocess.run(  # noqa: S603  as above
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+def repeated(option: str, values: Sequence[object]) -> list[object]:
+    """An option with each of its values."""
+    return [word for value in values for word in (option, value)]
+
+
+def described(denoisers: Sequence[str]) -> str:
+    """The cards of models, and the text of files of settings."""
+    return "".join(
+        Path(name).read_text(encoding="utf-8")
+        if Path(name).suffix in {".yaml", ".yml"}
+        else cryoscore("models", "show", name)
+        for name in denoisers
     )
-    if done.returncode != 0:
-        raise CryoScoreError(done.stderr.strip())
-    return done.stdout
 
 
-def guided_settings(name: str, atoms: Path, output: Path) -> Path:
-    """A file of settings that guides by an atomic model, for `--denoiser`."""
-    reference = output.resolve() / f"{name}.safetensors"
-    if not reference.exists():
-        cryoscore("reference", atoms, "--output", reference)
-    path = output / f"{name}.yaml"
-    path.write_text(
-        f"reference: {json.dumps(str(reference))}\nguidance: {GUIDANCE}\n",
-        encoding="utf-8",
-    )
-    return path
-
-
-def draw_doses(record: Path) -> None:
-    """Mean correlation with the truth over the dose, a curve for each denoiser."""
-    rows = json.loads(record.read_text(encoding="utf-8"))
-    doses = sorted({row["dose"] for row in rows})
-    curves = []
-    for name in dict.fromkeys(row["denoiser"] for row in rows):
-        own = [row for row in rows if row["denoiser"] == name]
-        means = [
-            np.mean([row["correlation"] for row in own if row["dose"] == dose])
-            for dose in doses
+def make_parts(
+    data: Data, denoisers: Sequence[str], output: Path, *, programs: Programs
+) -> list[Part]:
+    """The parts that there are data for."""
+    parts = []
+    plain = repeated("--denoiser", [*FILTERS, *denoisers])
+    known = ["--topaz", programs.topaz] if programs.topaz else []
+    plain += ["--cache", programs.cache, *known]
+    usual = [*plain, *repeated("--denoiser", TOPAZ_SAMPLINGS if known else [])]
+    if data.models:
+        words = [*repeated("--models", data.models), "--scenes", 1, *usual]
+        if len(data.models) > 1:
+            words += ["--guided", denoisers[0]]
+        parts += [
+            Part(name="simulated", script="simulated", words=words),
+            Part(
+                name="simulated_strong",
+                script="simulated",
+                words=[*words, "--background", 1],
+            ),
         ]
-        curves.append(Curve(name=name, x=np.array(doses), y=np.array(means)))
-    write_curves(
-        record.with_suffix(".pdf"),
-        curves,
-        x=Axis(label="Dose (e/Å²)", log=True),
-        y=Axis(label="Correlation with the truth", low=0.0, high=1.0),
-    )
+    if data.apoferritin:
+        guides = {"guided": data.reference, "decoy-guided": data.decoy}
+        settings = [
+            guided_settings(output / f"{name}.yaml", model=denoisers[0], atoms=atoms)
+            for name, atoms in guides.items()
+            if atoms
+        ]
+        words = ["--data", data.apoferritin, *usual, *repeated("--denoiser", settings)]
+        words += ["--reference", data.reference] if data.reference else []
+        words += ["--programs"]
+        parts.append(Part(name="apoferritin", script="apoferritin", words=words))
+    if data.cryoppp:
+        words = [*repeated("--data", data.cryoppp), *plain, "--programs"]
+        # Large micrographs: one sampling, that which was best where truth is known.
+        words += repeated("--denoiser", [f"{TOPAZ}:1.5"] if known else [])
+        parts.append(Part(name="cryoppp", script="cryoppp", words=words))
+    if data.map_model:
+        words = ["--model", data.map_model, "--symmetry", data.symmetry, *plain]
+        words += ["--work", output / "end_to_end_work"]
+        parts.append(Part(name="end_to_end", script="end_to_end", words=words))
+    return parts
 
 
 @click.command()
@@ -119,78 +165,49 @@ def draw_doses(record: Path) -> None:
 @click.option("--cryoppp", type=FOLDER, multiple=True, help="Data set of CryoPPP.")
 @click.option("--map-model", type=FILE, help="Atomic model, see end_to_end.py.")
 @click.option("--symmetry", default="C1", show_default=True, help="Of that model.")
-@click.option("--denoiser", default="particle", show_default=True)
-@click.option("--topaz", type=PATH, help="Program of Topaz. Default: from PATH.")
-def main(  # noqa: PLR0913  one argument for each option
+@click.option(
+    "--denoiser",
+    "denoisers",
+    multiple=True,
+    default=("particle", "faithful"),
+    show_default=True,
+    help="May be repeated; the first is also guided.",
+)
+@program_options
+def main(
     *,
     output: Path,
-    models: tuple[Path, ...],
-    apoferritin: Path | None,
-    reference: Path | None,
-    decoy: Path | None,
-    cryoppp: tuple[Path, ...],
-    map_model: Path | None,
-    symmetry: str,
-    denoiser: str,
+    denoisers: tuple[str, ...],
     topaz: Path | None,
+    cache: Path,
+    **data: object,
 ) -> None:
     """Run every benchmark whose data are given."""
     output.mkdir(parents=True, exist_ok=True)
-    program = find_program("topaz", topaz)
-    with_topaz = [] if program is None else ["--topaz", program]
-    (output / "model.txt").write_text(
-        cryoscore("models", "show", denoiser), encoding="utf-8"
-    )
-    ours = ["--denoiser", denoiser]
-    usual = [word for name in FILTERS for word in ("--denoiser", name)] + ours
-    parts: dict[str, list[object]] = {}
-    if models:
-        given = [word for path in models for word in ("--models", path)]
-        work = ["--work", output / "simulated_work"]
-        parts["simulated"] = [*given, *usual, *with_topaz, *work]
-    if apoferritin:
-        guided = [
-            word
-            for name, atoms in (("guided", reference), ("decoy_guided", decoy))
-            if atoms
-            for word in ("--denoiser", guided_settings(name, atoms, output))
-        ]
-        ring = ["--reference", reference] if reference else []
-        words = ["--data", apoferritin, *usual, *guided, *ring, *with_topaz]
-        parts["apoferritin"] = [*words, "--programs"]
-    if cryoppp:
-        given = [word for path in cryoppp for word in ("--data", path)]
-        parts["cryoppp"] = [*given, "--denoiser", "band-pass", *ours]
-    if map_model:
-        work = output / "end_to_end_work"
-        # Left by a run that did not end; simulated anew, it is the same again.
-        shutil.rmtree(work, ignore_errors=True)
-        words = ["--model", map_model, "--symmetry", symmetry, *with_topaz]
-        words += ["--work", work, "--denoiser", "band-pass", *ours]
-        parts["end_to_end"] = words
-    finish(parts, output)
+    programs = find_programs(topaz, cache)
+    models = described(denoisers)
+    (output / "model.txt").write_text(models, encoding="utf-8")
+    # Left by a run that did not end; simulated anew, it is the same again.
+    shutil.rmtree(output / "end_to_end_work", ignore_errors=True)
+    parts = make_parts(Data(**data), denoisers, output, programs=programs)
+    tell_left_out(parts)
+    failures = [run_part(part, output, models) for part in parts]
+    click.echo(f"All results: {write_page(output, models)}")
+    if any(failures):
+        raise CryoScoreError(" ".join(filter(None, failures)))
 
 
-def finish(parts: dict[str, list[object]], output: Path) -> None:
-    """Run the parts, draw what can be drawn, and say what is missing or failed."""
+def tell_left_out(parts: Sequence[Part]) -> None:
+    """Say which parts there are no data for."""
     needs = {
         "simulated": "--model",
         "apoferritin": "--apoferritin",
         "cryoppp": "--cryoppp",
         "end_to_end": "--map-model",
     }
-    failures = []
     for name, option in needs.items():
-        if name not in parts:
+        if name not in {part.name for part in parts}:
             click.echo(f"{name}: left out, because {option} is not given.")
-            continue
-        record = output / f"{name}.json"
-        words = [*parts[name], RECORD_OPTIONS.get(name, "--record"), record]
-        failures.append(run_part(name, words, output))
-        if name == "simulated" and record.exists():
-            draw_doses(record)
-    if any(failures):
-        raise CryoScoreError(" ".join(filter(None, failures)))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from denoisers import Pixels
+from grids import Pixels, at_sampling
 from scipy.stats import spearmanr
-from simulated import DOSES, PIXEL_SIZE, Case, at_sampling, simulate
+from simulated import DOSES, PIXEL_SIZE, Case, simulate
 
 from cryoscore_plugin.denoiser import Denoiser, load_denoisers
 from cryoscore_plugin.local_mean import without_local_mean
@@ -33,7 +33,9 @@ SQUARE = 32  # px
 def squared_error_and_variance(case: Case, denoiser: Denoiser) -> tuple[Pixels, Pixels]:
     """Of each pixel on the working grid: what happened, and what was predicted."""
     found = denoiser.denoise(Micrograph(pixels=case.image.noisy, pixel_size=PIXEL_SIZE))
-    truth = torch.from_numpy(at_sampling(case.image.clean, denoiser.working_pixel_size))
+    truth = torch.from_numpy(
+        at_sampling(case.image.clean, PIXEL_SIZE, denoiser.working_pixel_size)
+    )
     if denoiser.local_mean is not None:
         truth = without_local_mean(truth, sigma=denoiser.local_mean)
     # The level of an image is none of its particles.
@@ -89,9 +91,7 @@ def main(
         )
     )
     rows: dict[float, list[list[float]]] = {dose: [] for dose in DOSES}
-    for case in simulate(
-        list(models), size=size, scenes=1, seed=seed, background=background
-    ):
+    for case in simulate(models, size=size, scenes=1, seed=seed, background=background):
         error, variance = squared_error_and_variance(case, denoiser)
         whole = float(np.sqrt(error.mean() / variance.mean()))
         rows[case.dose].append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,34 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+FAKE_TOPAZ = f"""#!{sys.executable} -S
+# Speaks as Topaz does: denoises and normalizes by copying, picks without looking.
+import os, shutil, sys
+words = sys.argv[1:]
+target, files = words[words.index("-o") + 1], [w for w in words if w.endswith(".mrc")]
+if words[0] in ("denoise", "preprocess"):
+    os.makedirs(target, exist_ok=True)
+    for file in files:
+        shutil.copy(file, target)
+else:
+    assert words[words.index("-r") + 1] == "10"
+    with open(target, "w") as table:
+        table.write("image_name\\tx_coord\\ty_coord\\tscore\\n")
+        table.write("image0\\t3\\t9\\t1.5\\nimage0\\t30\\t20\\t2.5\\n")
+with open(__file__ + ".log", "a") as log:
+    log.write(words[0] + " " + str(len(files)) + "\\n")
+"""
+
+
+@pytest.fixture
+def fake_topaz(tmp_path):
+    """A program that stands for Topaz; beside it a log of what it was asked for."""
+    path = tmp_path / "topaz"
+    path.write_text(FAKE_TOPAZ)
+    path.chmod(0o755)
+    return path
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+import subprocess
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -17,22 +17,11 @@ import starfile
 from click.testing import CliRunner
 from scipy import ndimage
 
+from cryoscore_plugin.errors import CryoScoreError
+
 SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
 SHAPE = (260, 240)
 CENTERS_YX = [(70, 70), (70, 160), (170, 80), (180, 165)]
-
-FAKE_TOPAZ = f"""#!{sys.executable} -S
-# Speaks as Topaz does, and copies its inputs.
-import os, shutil, sys
-words = sys.argv[1:]
-folder = words[words.index("-o") + 1]
-os.makedirs(folder, exist_ok=True)
-for word in words:
-    if word.endswith(".mrc"):
-        shutil.copy(word, folder)
-with open(__file__ + ".log", "a") as log:
-    log.write(str(sum(word.endswith(".mrc") for word in words)) + "\\n")
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -88,18 +77,42 @@ def atoms(tmp_path: Path) -> Path:
     return path
 
 
+def table(output: str, title: str) -> dict[str, list[float]]:
+    """One of the tables in an output: figures by the first word of each line."""
+    lines = output.split(title)[1].split("\n\n", maxsplit=1)[0].splitlines()[2:]
+    # A column is as wide as its words, which may have spaces; figures have none.
+    words = [line.rsplit(maxsplit=len(line.split()) - 1) for line in lines]
+    return {name: list(map(float, figures)) for name, *figures in words}
+
+
 def test_apoferritin_finds_rings_unless_noise_hides_them(tmp_path, data, atoms):
     module, record = import_module("apoferritin"), tmp_path / "figures.json"
-    words = ["--data", data, "--denoiser", "raw", "--json", record]
+    words = ["--data", data, "--denoiser", "raw", "--record", record]
     output = run(module, *words, "--reference", atoms)
-    assert output.count("\n") == 2
+    found = table(output, "mean average_precision")["raw"]
+    assert len(found) == 6  # two pickers at three doses
     precision = {
         (row["picker"], row["dose"]): row["average_precision"]
         for row in json.loads(record.read_text())
     }
+    assert found == [round(value, 3) for value in precision.values()]
     assert precision["log", "full"] == 1
     assert precision["ring", "full"] == 1
     assert precision["log", "frame"] < 1
+
+
+def test_a_frame_without_noise_is_like_the_rest_of_its_movie(tmp_path, data):
+    record = tmp_path / "figures.json"
+    words = ["--data", data, "--denoiser", "raw", "--denoiser", data.parent / "clean"]
+    (data.parent / "clean" / "frame").mkdir(parents=True)
+    shutil.copy(data / "one_rest.mrc", data.parent / "clean" / "frame" / "one.mrc")
+    run(import_module("apoferritin"), *words, "--dose", "frame", "--record", record)
+    rows = json.loads((tmp_path / "figures_rest.json").read_text())
+    found = {(row["denoiser"], row["band"]): row["correlation"] for row in rows}
+    assert len(rows) == 10
+    for band in ("150-80 Å", "250-12 Å"):
+        assert found[str(data.parent / "clean"), band] == pytest.approx(1)
+        assert found["raw", band] < 0.9
 
 
 def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
@@ -110,9 +123,9 @@ def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
     mrcfile.write(folder / "full" / "one.mrc", smooth, overwrite=True)
     output = run(module, "--data", data, "--denoiser", "raw", "--denoiser", folder)
     assert "ring" not in output  # without a reference there is nothing to look for
-    raw, read = (line.split()[1:] for line in output.splitlines()[1:])
+    raw, read = table(output, "mean average_precision").values()
     assert raw[1:] == read[1:]
-    assert float(read[0]) == 1
+    assert read[0] == 1
 
 
 def test_settings_of_a_file_are_those_of_a_denoiser(
@@ -130,8 +143,8 @@ def test_settings_of_a_file_are_those_of_a_denoiser(
     words = ["--data", data, "--dose", "full"]
     output = run(import_module("apoferritin"), *words, *names)
     assert "frame" not in output
-    plain, guided = (line.split()[1:] for line in output.splitlines()[1:])
-    assert plain != guided
+    found = table(output, "mean average_precision")
+    assert found["plain"] != found["guided"]
 
 
 def test_uncertainty_is_judged_by_the_error(atoms, tiny_checkpoint):
@@ -144,56 +157,42 @@ def test_uncertainty_is_judged_by_the_error(atoms, tiny_checkpoint):
     assert float(lines[-1].split()[1]) > float(lines[0].split()[1])
 
 
-FAKE_DETECTOR = f"""#!{sys.executable} -S
-# Normalizes by copying, and picks two places that it does not look for.
-import os, shutil, sys
-words = sys.argv[1:]
-target, files = words[words.index("-o") + 1], [w for w in words if w.endswith(".mrc")]
-if words[0] == "preprocess":
-    os.makedirs(target)
-    for file in files:
-        shutil.copy(file, target)
-else:
-    assert words[words.index("-r") + 1] == "10"
-    with open(target, "w") as table:
-        table.write("image_name\\tx_coord\\ty_coord\\tscore\\n")
-        table.write("one\\t3\\t9\\t1.5\\none\\t30\\t20\\t2.5\\n")
-"""
-
-
-def test_picks_of_topaz_are_brought_to_the_grid_of_the_image(tmp_path):
-    programs, topaz = import_module("other_programs"), tmp_path / "topaz"
-    topaz.write_text(FAKE_DETECTOR)
-    topaz.chmod(0o755)
-    images = {name: rings(0.1, seed=1) for name in ("one", "two")}
-    found = programs.Programs(topaz=topaz, relion=None).picks(
-        images, diameter=60.0, pixel_size=1.0
-    )["topaz"]
+def test_picks_of_topaz_are_brought_to_the_grid_of_the_image(tmp_path, fake_topaz):
+    programs, topaz = import_module("programs"), fake_topaz
+    images = {name: rings(0.1, seed=seed) for seed, name in enumerate(("one", "two"))}
+    here = programs.Programs(topaz=topaz, relion=None, cache=tmp_path / "cache")
+    found = here.picks(images, diameter=60.0, pixel_size=1.0)["topaz"]
     # It looks at particles of 20 px, on a grid three times as coarse.
     h, w = (round(side / 3) / side for side in SHAPE)
     expected = [[20.5 / h - 0.5, 30.5 / w - 0.5], [9.5 / h - 0.5, 3.5 / w - 0.5]]
     np.testing.assert_allclose(found["one"].centers_yx, expected)
     assert found["one"].scores.tolist() == [2.5, 1.5]
     assert len(found["two"]) == 0
+    # The second time nothing is started.
+    topaz.write_text("#!/bin/false\n")
+    again = here.picks(images, diameter=60.0, pixel_size=1.0)["topaz"]
+    np.testing.assert_array_equal(again["one"].centers_yx, found["one"].centers_yx)
+    with pytest.raises(CryoScoreError, match="ended with code"):
+        here.picks(images, diameter=61.0, pixel_size=1.0)
 
 
 @pytest.mark.skipif(
     shutil.which("relion_autopick") is None, reason="RELION is not installed"
 )
-def test_relion_finds_discs_where_they_are():
+def test_relion_finds_discs_where_they_are(tmp_path):
     y, x = np.indices(SHAPE)
     discs = [np.hypot(y - cy, x - cx) < 30 for cy, cx in CENTERS_YX]
     image = np.random.default_rng(3).normal(0, 0.5, SHAPE) - np.sum(discs, axis=0)
-    programs = import_module("other_programs")
-    [picks] = (
-        programs.Programs(topaz=None, relion=Path(shutil.which("relion_autopick")))
-        .picks({"one": image.astype(np.float32)}, diameter=90.0, pixel_size=1.5)[
-            "relion-log"
-        ]
-        .values()
+    here = import_module("programs").Programs(
+        topaz=None, relion=Path(shutil.which("relion_autopick")), cache=tmp_path
     )
+    found = here.picks({"one": image.astype(np.float32)}, diameter=90.0, pixel_size=1.5)
     figures = import_module("picking").picks_figures(
-        picks, np.array(CENTERS_YX, float), shape=SHAPE, border=0.0, max_distance=10.0
+        found["relion-log"]["one"],
+        np.array(CENTERS_YX, float),
+        shape=SHAPE,
+        border=0.0,
+        max_distance=10.0,
     )
     assert figures["average_precision"] == 1
 
@@ -211,32 +210,65 @@ def test_programs_that_are_missing_are_said(data, monkeypatch):
 
 
 def test_a_quarter_of_the_dose_has_four_times_the_noise_variance(data):
-    module = import_module("apoferritin")
+    module = import_module("apoferritin_data")
     rest = module.noise_deviation(mrcfile.read(data / "one_rest.mrc"))
     quarter = module.noise_deviation(module.condition(data / "one.mrc", "quarter"))
     assert rest == pytest.approx(0.2, rel=0.03)
     assert quarter == pytest.approx(2 * rest, rel=0.03)
 
 
-def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(tmp_path, atoms):
-    topaz = tmp_path / "topaz"
-    topaz.write_text(FAKE_TOPAZ)
-    topaz.chmod(0o755)
+def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(
+    tmp_path, atoms, fake_topaz
+):
     module, record = import_module("simulated"), tmp_path / "figures.json"
-    words = ["--models", atoms, "--size", "256", "--scenes", "1", "--json", record]
-    words += ["--topaz", topaz, "--work", tmp_path / "work"]
+    words = ["--models", atoms, "--size", "256", "--scenes", "1", "--record", record]
+    words += ["--topaz", fake_topaz, "--cache", tmp_path / "cache"]
+    for name in ("raw", "band-pass", "topaz", "topaz:3"):
+        words += ["--denoiser", name]
     output = run(module, *words)
     rows = json.loads(record.read_text())
-    for name in ("raw", "band-pass", "topaz (best)"):
-        line = [row["correlation"] for row in rows if row["denoiser"] == name]
+    correlation = {
+        name: [row["correlation"] for row in rows if row["denoiser"] == name]
+        for name in ("raw", "band-pass", "topaz", "topaz:3", "topaz (best)")
+    }
+    for line in correlation.values():
         # The doses between need not rise: structured background limits them all.
         assert line[0] < line[-1] < 1
     # This Topaz returns its input, so it is as good as raw at every sampling.
-    raw = [row["correlation"] for row in rows if row["denoiser"] == "raw"]
-    same = [row["correlation"] for row in rows if row["denoiser"] == "topaz 1.5 Å/px"]
-    assert same == pytest.approx(raw, rel=1e-4)
+    for name in ("topaz", "topaz:3"):
+        assert correlation[name] == pytest.approx(correlation["raw"], rel=1e-3)
     assert run(module, *words) == output
-    assert Path(f"{topaz}.log").read_text().split() == ["4", "4"]
+    log = Path(f"{fake_topaz}.log").read_text()
+    assert log.splitlines() == ["denoise 4", "denoise 4"]
+
+
+def test_simulated_scenes_are_guided_by_their_own_structure_and_by_a_decoy(
+    tmp_path, atoms, monkeypatch
+):
+    module, asked = import_module("simulated"), []
+    other = tmp_path / "other.npz"
+    shutil.copy(atoms, other)
+    monkeypatch.setattr(
+        module,
+        "guided_settings",
+        lambda _, *, model, atoms: asked.append((model, atoms.stem)),
+    )
+    monkeypatch.setattr(
+        module, "named_denoiser", lambda *_: lambda given: [one.pixels for one in given]
+    )
+    words = ["--models", atoms, "--models", other, "--size", 256, "--scenes", 1]
+    words += ["--denoiser", "raw", "--guided", "ours", "--record", tmp_path / "f.json"]
+    run(module, *map(str, words))
+    names = ["shell", "other", "other", "shell"]
+    assert asked == [("ours", name) for name in names]
+    rows = json.loads((tmp_path / "f.json").read_text())
+    raw, guided, decoy = (
+        [(row["scene"], row["correlation"]) for row in rows if row["denoiser"] == name]
+        for name in ("raw", "guided", "decoy-guided")
+    )
+    # Each is judged on the scene that it is of.
+    assert raw == guided == decoy
+    assert len(raw) == 8
 
 
 def test_training_speed_counts_scenes_and_crops(tmp_path):
@@ -262,10 +294,14 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     # No RELION, no Topaz; and no model, which would take seconds here.
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(module, "cryoscore", lambda *words: " ".join(map(str, words)))
-    monkeypatch.setattr(module, "guided_settings", lambda *_: "band-pass")
+    monkeypatch.setattr(module, "guided_settings", lambda *_, **__: "band-pass")
     words = ["--output", output, "--apoferritin", data, "--denoiser", "raw"]
-    words += ["--reference", atoms, "--map-model", atoms]
-    result = CliRunner().invoke(module.main, [str(word) for word in words])
+    words += ["--reference", atoms, "--map-model", atoms, "--cache", tmp_path / "c"]
+
+    def start():
+        return CliRunner().invoke(module.main, [str(word) for word in words])
+
+    result = start()
     for name, option in {"simulated": "--model", "cryoppp": "--cryoppp"}.items():
         assert f"{name}: left out, because {option} is not given." in result.output
     # The others go on after a part that failed: without RELION there are no maps.
@@ -276,19 +312,58 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     filters = import_module("denoisers").FILTERS
     assert {row["denoiser"] for row in rows} == set(filters)
     assert {row["picker"] for row in rows} == {"log", "ring"}
-    again = CliRunner().invoke(module.main, [str(word) for word in words])
-    assert "apoferritin: was done before." in again.output
+    started = []
+
+    def note(command, **_):
+        started.append(Path(command[1]).stem)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(module.subprocess, "run", note)
+    assert "apoferritin: was done before." in start().output
+    assert started == ["end_to_end"]
+    # With another model of the same name all is done again.
+    monkeypatch.setattr(module, "cryoscore", lambda *_: "other weights")
+    start()
+    assert started[1:] == ["apoferritin", "end_to_end"]
 
 
-def test_likeness_is_drawn_over_the_dose(tmp_path):
+def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
+    page, names = import_module("results_page"), ("raw", "ours")
     rows = [
-        {"denoiser": name, "dose": dose, "correlation": dose / 100}
-        for name in ("raw", "ours")
-        for dose in (2.0, 6.0, 6.0)
+        {"denoiser": name, "dose": dose, "scene": scene, "correlation": dose / 100}
+        | {"slope": 1.0, "empty_ice": float("nan")}
+        for name in (*names, "topaz (best)", "topaz:3")
+        for dose in (2.0, 6.0)
+        for scene in ("a", "b")
     ]
     (tmp_path / "simulated.json").write_text(json.dumps(rows))
-    import_module("run_all").draw_doses(tmp_path / "simulated.json")
-    assert (tmp_path / "simulated.pdf").read_bytes().startswith(b"%PDF")
+    rows = [
+        {"denoiser": name, "dose": dose, "picker": picker, "micrograph": micrograph}
+        | {"average_precision": 0.25 if name == "raw" else 0.5, "best_f1": 0.75}
+        for name in names
+        for dose in ("full", "frame")
+        for picker in ("log", "ring")
+        for micrograph in ("a", "b")
+    ]
+    (tmp_path / "apoferritin.json").write_text(json.dumps(rows))
+    (tmp_path / "apoferritin_compared.json").write_text(
+        json.dumps(
+            import_module("tables").compared_with_raw(
+                rows, "best_f1", unit="micrograph", within=["picker", "dose"]
+            )
+        )
+    )
+    text = page.write_page(tmp_path, "the card\n").read_text()
+    assert "the card" in text
+    assert "| denoiser | 2 | 6 |\n| --- | --- | --- |\n| raw | 0.02 | 0.06 |" in text
+    assert "Mean average precision, picker ring" in text
+    assert "| ours | 0.5 | 0.5 |" in text
+    assert "| log full ours | 2 | 0 | 0 | 0 | 1 | 1 |" in text
+    pictures = [f"simulated_{name}.png" for name in page.LIKENESS.figures]
+    pictures += [f"apoferritin_{name}.png" for name in page.PICKING]
+    for name in pictures:
+        assert f"({name})" in text
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", ["low-pass", "band-pass", "wiener"])

@@ -93,9 +93,9 @@ def test_defaults_run_in_a_process_of_their_own(easy):
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     for name in ("raw", "band-pass", "particle"):
-        assert ["10081", name, "2", "1", "1"] in [line[:5] for line in lines]
+        assert ["10081", name, "log", "2", "1", "1"] in [line[:6] for line in lines]
     assert "average_precision, compared with raw" in done.stdout
-    assert "10081 particle" in done.stdout
+    assert "10081 log particle" in done.stdout
 
 
 def test_all_particles_are_found_where_noise_is_weak(benchmark, easy):
@@ -108,13 +108,46 @@ def test_all_particles_are_found_where_noise_is_weak(benchmark, easy):
     assert said.err == ""
 
 
+def test_pickers_of_other_programs_are_asked_once_a_micrograph(
+    benchmark, easy, fake_topaz, monkeypatch
+):
+    monkeypatch.setenv("PATH", "")
+    words = ("--data", easy, "--limit", 2, "--denoiser", "band-pass")
+    words += ("--denoiser", "topaz", "--topaz", fake_topaz)
+    _, without, _ = benchmark(*words)
+    assert {row["picker"] for row in without} == {"log"}
+    code, rows, said = benchmark(*words, "--programs")
+    assert code == 0, said.err
+    assert "RELION was not found, and its picker is left out." in said.out
+    assert len(rows) == 2 * 3 * 2  # micrographs, denoisers, pickers
+    picks = {row["denoiser"]: row["picks"] for row in rows if row["picker"] == "topaz"}
+    # It has two places for the first image that it is shown: one is at the border.
+    assert picks == {"raw": 1, "band-pass": 0, "topaz": 1}
+    log = Path(f"{fake_topaz}.log").read_text().splitlines()
+    # One call for all denoisers; this one returns raw, which is not asked for twice.
+    asked = ["preprocess 2", "extract 2"]
+    assert log == ["denoise 1", "denoise 1", *asked, *asked]
+
+
+@pytest.mark.skipif(
+    shutil.which("relion_autopick") is None, reason="RELION is not installed"
+)
+def test_relion_finds_all_particles_where_noise_is_weak(benchmark, easy, tmp_path):
+    words = ("--data", easy, "--limit", 1, "--denoiser", "raw", "--programs")
+    code, rows, said = benchmark(*words, "--cache", tmp_path / "cache")
+    assert code == 0, said.err
+    found = {row["picker"]: row["average_precision"] for row in rows}
+    assert found["relion-log"] == 1
+
+
 def test_denoisers_are_compared_with_raw_by_data_set(benchmark, easy, noisy):
     code, rows, said = benchmark(
         *("--data", easy, "--data", noisy, "--denoiser", "band-pass")
     )
     assert code == 0, said.err
     compared = json.loads(Path("figures_compared.json").read_text())
-    assert [row["method"] for row in compared] == ["10081 band-pass", "10532 band-pass"]
+    names = [f"{number} log band-pass" for number in (10081, 10532)]
+    assert [row["method"] for row in compared] == names
     hard = [row for row in rows if row["data_set"] == "10532"]
     raw, other = (
         np.array(column(hard, "average_precision", x)) for x in ("raw", "band-pass")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -20,17 +19,6 @@ from cryoscore_plugin.density.projection import projected_potential
 from cryoscore_plugin.evaluation.pickers import Picks
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
-
-FAKE_TOPAZ = f"""#!{sys.executable} -S
-# Speaks as Topaz does, and copies its inputs.
-import os, shutil, sys
-words = sys.argv[1:]
-folder = words[words.index("-o") + 1]
-os.makedirs(folder, exist_ok=True)
-for word in words:
-    if word.endswith(".mrc"):
-        shutil.copy(word, folder)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -126,11 +114,9 @@ def test_precision_counts_all_micrographs_together(atoms):
 @pytest.mark.skipif(
     shutil.which("relion_refine") is None, reason="RELION is not installed"
 )
-def test_every_method_ends_in_maps_that_are_compared(tmp_path, atoms):
-    topaz = tmp_path / "topaz"
-    topaz.write_text(FAKE_TOPAZ)
-    topaz.chmod(0o755)
-    words = ["--model", atoms, "--topaz", topaz, "--work", tmp_path / "work"]
+def test_every_method_ends_in_maps_that_are_compared(tmp_path, atoms, fake_topaz):
+    words = ["--model", atoms, "--topaz", fake_topaz, "--work", tmp_path / "work"]
+    words += ["--cache", tmp_path / "cache"]
     words += ["--denoiser", "band-pass", "--seeds", 2, "--count", 1, "--size", 256]
     words += ["--dose", 200, "--occupancy", 0.1, "--rounds", 1, "--background", 0]
     words += ["--record", tmp_path / "f.json"]

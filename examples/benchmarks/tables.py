@@ -1,0 +1,102 @@
+"""Means and comparisons over the rows that the benchmarks here record.
+
+A row has words that say what it is about, such as `denoiser` and `dose`, and figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cryoscore_plugin.cli.evaluate_compare import comparison_rows
+from cryoscore_plugin.cli.records import Row
+from cryoscore_plugin.evaluation.statistics import FEWEST_PAIRS
+
+BASELINE = "raw"
+"""The denoiser that all others are compared with."""
+
+Key = tuple[str | float, ...]
+
+
+def grouped(rows: Sequence[Row], *names: str) -> dict[Key, list[Row]]:
+    """Rows that have the same in all columns of these names, in the order they came."""
+    groups: dict[Key, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return groups
+
+
+def column(rows: Sequence[Row], figure: str) -> list[float]:
+    """One figure of all rows."""
+    return [float(row[figure]) for row in rows]
+
+
+def mean(rows: Sequence[Row], figure: str) -> float:
+    """Mean of a figure; rows in which it is undefined (NaN) do not count."""
+    values = np.array(column(rows, figure))
+    return (
+        float(values[np.isfinite(values)].mean())
+        if np.isfinite(values).any()
+        else np.nan
+    )
+
+
+def pivot(
+    rows: Sequence[Row], figure: str, *, line: str, across: Sequence[str]
+) -> list[Row]:
+    """Means of a figure: a row for each `line`, a column for each group of `across`."""
+    return [
+        {line: key}
+        | {
+            " ".join(map(_word, group)): round(mean(own, figure), 3)
+            for group, own in grouped(some, *across).items()
+        }
+        for (key,), some in grouped(rows, line).items()
+    ]
+
+
+def compared_with_raw(
+    rows: Sequence[Row], figure: str, *, unit: str, within: Sequence[str] = ()
+) -> list[Row]:
+    """Every denoiser against raw on the same micrographs, scenes or seeds.
+
+    Parameters
+    ----------
+    rows : Sequence[Row]
+        Each with `denoiser`, `unit`, and the names in `within`. Holm's correction counts
+        all that is compared here.
+    figure : str
+        What is compared.
+    unit : str
+        Column that tells the pairs.
+    within : Sequence[str]
+        Columns that tell groups, each with a baseline of its own.
+    """
+    methods = []
+    for group, some in grouped(rows, *within).items():
+        by_name = {
+            name: {row[unit]: float(row[figure]) for row in own}
+            for (name,), own in grouped(some, "denoiser").items()
+        }
+        raw = by_name.pop(BASELINE, {})
+        methods += [
+            (
+                " ".join(map(_word, (*group, name))),
+                [(raw[key], value) for key, value in own.items()],
+            )
+            for name, own in by_name.items()
+            if len(raw) >= FEWEST_PAIRS and raw.keys() == own.keys()
+        ]
+    return comparison_rows(methods)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table as Markdown has it."""
+    lines = [list(rows[0]), ["---"] * len(rows[0])]
+    lines += [[_word(value) for value in row.values()] for row in rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _word(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
