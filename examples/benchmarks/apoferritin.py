@@ -50,7 +50,7 @@ from apoferritin_data import (
     read_pixels,
     write_inputs,
 )
-from denoisers import is_folder, label, named_denoiser
+from denoisers import denoiser_option, is_folder, label, named_denoiser
 from grids import Pixels, on_grid
 from picking import all_picks, picks_figures
 from programs import (
@@ -61,7 +61,7 @@ from programs import (
     tell_missing,
 )
 from scipy.spatial.transform import Rotation
-from tables import compared_with_raw, grouped, pivot
+from tables import compared_with_raw, grouped, pivot, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
@@ -185,7 +185,7 @@ def likeness_to_rest(name: str, raw: Path, image: Pixels) -> list[Row]:
     type=click.Path(path_type=Path, exists=True),
     help="Atoms of apoferritin, .npz with `xyz` in Å; without it no ring picker.",
 )
-@click.option("--denoiser", "denoisers", multiple=True, help="May be repeated.")
+@denoiser_option()
 @click.option(
     "--dose",
     "doses",
@@ -268,10 +268,8 @@ def conclude(rows: Sequence[Row], frames: Sequence[Row], record: Path | None) ->
             own, FIGURES[0], unit="micrograph", within=["picker", "dose"]
         )
     ]
-    if record is not None and compared:
-        write_record(compared, record.with_stem(f"{record.stem}_compared"))
-    if record is not None and frames:
-        write_record(frames, record.with_stem(f"{record.stem}_rest"))
+    write_beside(compared, record, "compared")
+    write_beside(frames, record, "rest")
 
 
 if __name__ == "__main__":

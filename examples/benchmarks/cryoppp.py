@@ -50,9 +50,10 @@ import click
 import numpy as np
 from cryoppp_data import Labelled, labelled_micrographs
 from cryoppp_figures import Setup, make_denoiser, micrograph_rows
+from denoisers import denoiser_option
 from picking import LOG
 from programs import find_programs, pickers_option, program_options, tell_missing
-from tables import BASELINE, column, compared_with_raw, grouped
+from tables import BASELINE, column, compared_with_raw, grouped, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
@@ -99,14 +100,7 @@ def warn_of_y_axis(means: Sequence[Row]) -> None:
     required=True,
     help="Folder of a data set; may be repeated.",
 )
-@click.option(
-    "--denoiser",
-    "names",
-    multiple=True,
-    default=("band-pass", "particle"),
-    show_default=True,
-    help="May be repeated.",
-)
+@denoiser_option("band-pass", "particle")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -143,7 +137,7 @@ def warn_of_y_axis(means: Sequence[Row]) -> None:
 def main(  # noqa: PLR0913  one argument for each option
     *,
     folders: tuple[Path, ...],
-    names: tuple[str, ...],
+    denoisers: tuple[str, ...],
     limit: int | None,
     flip_y: bool,
     pixel_size: float | None,
@@ -170,7 +164,7 @@ def main(  # noqa: PLR0913  one argument for each option
     setup = Setup(
         denoisers={
             name: make_denoiser(name, everything, programs)
-            for name in dict.fromkeys((BASELINE, *names))
+            for name in dict.fromkeys((BASELINE, *denoisers))
         },
         programs=programs if with_programs else None,
         pixel_size=pixel_size,
@@ -222,8 +216,7 @@ def conclude(rows: Sequence[Row], figure: str, record: Path | None) -> None:
     if compared:
         click.echo(f"\n{figure}, compared with {BASELINE}")
         print_table(compared)
-        if record is not None:
-            write_record(compared, record.with_stem(f"{record.stem}_compared"))
+        write_beside(compared, record, "compared")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 import torch
 from grids import Pixels, at_sampling, on_grid
@@ -123,6 +124,20 @@ def is_folder(name: str) -> bool:
     """Whether a word on the command line is a folder of what another program wrote."""
     known = name in FILTERS or name.partition(":")[0] == TOPAZ
     return not known and Path(name).is_dir()
+
+
+def denoiser_option(
+    *default: str,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add `--denoiser`, which may be repeated."""
+    return click.option(
+        "--denoiser",
+        "denoisers",
+        multiple=True,
+        default=default,
+        show_default=True,
+        help="See denoisers.py; may be repeated.",
+    )
 
 
 def label(name: str) -> str:

@@ -32,7 +32,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from denoisers import TOPAZ, label, named_denoiser
+from denoisers import TOPAZ, denoiser_option, label, named_denoiser
 from grids import Pixels
 from other_programs import find_program
 from picks_to_maps import (
@@ -44,7 +44,7 @@ from picks_to_maps import (
     true_picks,
 )
 from programs import Programs, find_programs, program_options
-from tables import BASELINE, column, compared_with_raw, grouped
+from tables import BASELINE, column, compared_with_raw, grouped, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
@@ -135,14 +135,7 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
     required=True,
     help="Atomic model (.pdb, .cif, .npz), best one that training left out.",
 )
-@click.option(
-    "--denoiser",
-    "names",
-    multiple=True,
-    default=("band-pass", "particle"),
-    show_default=True,
-    help="As in the other benchmarks; may be repeated.",
-)
+@denoiser_option("band-pass", "particle")
 @program_options
 @click.option("--work", type=PATH, default=Path("end_to_end_work"), show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=6, show_default=True)
@@ -195,7 +188,7 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
 def main(  # noqa: PLR0913  one argument for each option
     *,
     model: Path,
-    names: tuple[str, ...],
+    denoisers: tuple[str, ...],
     topaz: Path | None,
     cache: Path,
     work: Path,
@@ -219,7 +212,7 @@ def main(  # noqa: PLR0913  one argument for each option
     if programs.topaz is None:
         click.echo("Topaz was not found, and is left out. Give it with --topaz.")
     known = [] if programs.topaz is None else [TOPAZ]
-    methods = dict.fromkeys([TRUTH, BASELINE, *names, *known])
+    methods = dict.fromkeys([TRUTH, BASELINE, *denoisers, *known])
     setup = Setup(model=read_atomic_model(model), symmetry=symmetry, rounds=rounds)
     settings = DatasetSettings(
         count=count,
@@ -249,8 +242,7 @@ def conclude(rows: Sequence[Row], record: Path | None) -> None:
     if compared:
         click.echo(f"\nPaired with {BASELINE}, over the seeds")
         print_table(compared)
-        if record is not None:
-            write_record(compared, record.with_stem(f"{record.stem}_compared"))
+        write_beside(compared, record, "compared")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from denoisers import FILTERS, TOPAZ
+from denoisers import FILTERS, TOPAZ, denoiser_option
 from guidance import cryoscore, guided_settings
 from programs import Programs, find_programs, program_options
 from results_page import write_page
@@ -165,14 +165,7 @@ def make_parts(
 @click.option("--cryoppp", type=FOLDER, multiple=True, help="Data set of CryoPPP.")
 @click.option("--map-model", type=FILE, help="Atomic model, see end_to_end.py.")
 @click.option("--symmetry", default="C1", show_default=True, help="Of that model.")
-@click.option(
-    "--denoiser",
-    "denoisers",
-    multiple=True,
-    default=("particle", "faithful"),
-    show_default=True,
-    help="May be repeated; the first is also guided.",
-)
+@denoiser_option("particle", "faithful")
 @program_options
 def main(
     *,

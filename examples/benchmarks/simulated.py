@@ -31,12 +31,12 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from denoisers import TOPAZ, label, named_denoiser
+from denoisers import TOPAZ, denoiser_option, label, named_denoiser
 from grids import Pixels
 from guidance import guided_settings
 from numpy.typing import NDArray
 from programs import Programs, find_programs, program_options
-from tables import compared_with_raw, grouped, mean, pivot
+from tables import compared_with_raw, grouped, mean, pivot, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
@@ -185,7 +185,7 @@ def best_topaz(rows: Sequence[Row]) -> list[Row]:
     required=True,
     help="Atomic model; may be repeated.",
 )
-@click.option("--denoiser", "denoisers", multiple=True, default=("raw", "band-pass"))
+@denoiser_option("raw", "band-pass")
 @click.option("--guided", help="A model of cryoscore that is guided as well.")
 @program_options
 @click.option("--size", default=1024, help="Side of a micrograph in px.")
@@ -244,8 +244,7 @@ def conclude(rows: Sequence[Row], record: Path | None) -> None:
         for own in grouped(rows, "dose").values()
         for row in compared_with_raw(own, "correlation", unit="scene", within=["dose"])
     ]
-    if compared and record is not None:
-        write_record(compared, record.with_stem(f"{record.stem}_compared"))
+    write_beside(compared, record, "compared")
 
 
 if __name__ == "__main__":

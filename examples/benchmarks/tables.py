@@ -6,11 +6,12 @@ A row has words that say what it is about, such as `denoiser` and `dose`, and fi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from cryoscore_plugin.cli.evaluate_compare import comparison_rows
-from cryoscore_plugin.cli.records import Row
+from cryoscore_plugin.cli.records import Row, write_record
 from cryoscore_plugin.evaluation.statistics import FEWEST_PAIRS
 
 BASELINE = "raw"
@@ -89,6 +90,12 @@ def compared_with_raw(
             if len(raw) >= FEWEST_PAIRS and raw.keys() == own.keys()
         ]
     return comparison_rows(methods)
+
+
+def write_beside(rows: Sequence[Row], record: Path | None, word: str) -> None:
+    """Write rows to `RECORD_word.json`, beside `RECORD.json`, if there are any."""
+    if rows and record is not None:
+        write_record(rows, record.with_stem(f"{record.stem}_{word}"))
 
 
 def markdown(rows: Sequence[Row]) -> str:
