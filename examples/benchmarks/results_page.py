@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from charts import draw_dots, draw_over_dose
@@ -41,14 +41,18 @@ LIKENESS = Section(
     across="dose",
 )
 PICKING = ("average_precision", "best_f1")
+APOFERRITIN = Section(
+    title="Picking on real apoferritin micrographs",
+    figures=PICKING,
+    across="dose",
+    panel="picker",
+)
 SECTIONS = {
     "simulated": LIKENESS,
     "simulated_strong": LIKENESS,
-    "apoferritin": Section(
-        title="Picking on real apoferritin micrographs",
-        figures=PICKING,
-        across="dose",
-        panel="picker",
+    "apoferritin": APOFERRITIN,
+    "apoferritin_programs": replace(
+        APOFERRITIN, title="The same with pickers of other programs"
     ),
     "apoferritin_rest": Section(
         title="Real single frames, denoised: correlation with the rest of their movies",
@@ -77,9 +81,12 @@ def write_page(folder: Path, models: str) -> Path:
     folder : Path
         With the records, such as `simulated.json`.
     models : str
-        What was measured.
+        The cards of the models that were measured.
     """
-    parts = ["# Benchmarks of cryoscore\n", f"```\n{models}```\n"]
+    heads = ("name: ", "sha256: ")
+    told = [line for line in models.splitlines() if line.startswith(heads)]
+    parts = ["# Benchmarks of cryoscore\n", "Models (`model.txt` has their cards):\n"]
+    parts += ["\n".join(["```", *told, "```\n"])]
     for name, section in SECTIONS.items():
         record = folder / f"{name}.json"
         if record.exists():

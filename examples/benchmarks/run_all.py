@@ -31,45 +31,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from denoisers import FILTERS, TOPAZ, denoiser_option
-from guidance import cryoscore, guided_settings
-from programs import Programs, find_programs, program_options
+from denoisers import denoiser_option
+from guidance import cryoscore
+from parts import Compared, Data, Part, make_parts
+from programs import find_programs, program_options
 from results_page import write_page
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.errors import CryoScoreError
 
 HERE = Path(__file__).parent
-TOPAZ_SAMPLINGS = (TOPAZ, f"{TOPAZ}:3")
 PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """What there is to measure with; what is empty or None leaves parts out."""
-
-    models: tuple[Path, ...]
-    apoferritin: Path | None
-    reference: Path | None
-    decoy: Path | None
-    cryoppp: tuple[Path, ...]
-    map_model: Path | None
-    symmetry: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One run of a script of this folder; its records are called `name`."""
-
-    name: str
-    script: str
-    words: Sequence[object]
 
 
 def run_part(part: Part, output: Path, models: str) -> str:
@@ -81,6 +58,9 @@ def run_part(part: Part, output: Path, models: str) -> str:
     if marker.exists() and marker.read_text(encoding="utf-8") == told:
         click.echo(f"{part.name}: was done before.")
         return ""
+    # What was measured before is not shown beside another model.
+    for old in (marker, record):
+        old.unlink(missing_ok=True)
     click.echo(f"{part.name}: running")
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(  # noqa: S603  words of our own, no shell
@@ -97,11 +77,6 @@ def run_part(part: Part, output: Path, models: str) -> str:
     return ""
 
 
-def repeated(option: str, values: Sequence[object]) -> list[object]:
-    """An option with each of its values."""
-    return [word for value in values for word in (option, value)]
-
-
 def described(denoisers: Sequence[str]) -> str:
     """The cards of models, and the text of files of settings."""
     return "".join(
@@ -110,50 +85,6 @@ def described(denoisers: Sequence[str]) -> str:
         else cryoscore("models", "show", name)
         for name in denoisers
     )
-
-
-def make_parts(
-    data: Data, denoisers: Sequence[str], output: Path, *, programs: Programs
-) -> list[Part]:
-    """The parts that there are data for."""
-    parts = []
-    plain = repeated("--denoiser", [*FILTERS, *denoisers])
-    known = ["--topaz", programs.topaz] if programs.topaz else []
-    plain += ["--cache", programs.cache, *known]
-    usual = [*plain, *repeated("--denoiser", TOPAZ_SAMPLINGS if known else [])]
-    if data.models:
-        words = [*repeated("--models", data.models), "--scenes", 1, *usual]
-        if len(data.models) > 1:
-            words += ["--guided", denoisers[0]]
-        parts += [
-            Part(name="simulated", script="simulated", words=words),
-            Part(
-                name="simulated_strong",
-                script="simulated",
-                words=[*words, "--background", 1],
-            ),
-        ]
-    if data.apoferritin:
-        guides = {"guided": data.reference, "decoy-guided": data.decoy}
-        settings = [
-            guided_settings(output / f"{name}.yaml", model=denoisers[0], atoms=atoms)
-            for name, atoms in guides.items()
-            if atoms
-        ]
-        words = ["--data", data.apoferritin, *usual, *repeated("--denoiser", settings)]
-        words += ["--reference", data.reference] if data.reference else []
-        words += ["--programs"]
-        parts.append(Part(name="apoferritin", script="apoferritin", words=words))
-    if data.cryoppp:
-        words = [*repeated("--data", data.cryoppp), *plain, "--programs"]
-        # Large micrographs: one sampling, that which was best where truth is known.
-        words += repeated("--denoiser", [f"{TOPAZ}:1.5"] if known else [])
-        parts.append(Part(name="cryoppp", script="cryoppp", words=words))
-    if data.map_model:
-        words = ["--model", data.map_model, "--symmetry", data.symmetry, *plain]
-        words += ["--work", output / "end_to_end_work"]
-        parts.append(Part(name="end_to_end", script="end_to_end", words=words))
-    return parts
 
 
 @click.command()
@@ -182,7 +113,8 @@ def main(
     (output / "model.txt").write_text(models, encoding="utf-8")
     # Left by a run that did not end; simulated anew, it is the same again.
     shutil.rmtree(output / "end_to_end_work", ignore_errors=True)
-    parts = make_parts(Data(**data), denoisers, output, programs=programs)
+    compared = Compared(ours=denoisers, programs=programs)
+    parts = make_parts(Data(**data), compared, output)
     tell_left_out(parts)
     failures = [run_part(part, output, models) for part in parts]
     click.echo(f"All results: {write_page(output, models)}")

@@ -294,7 +294,9 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     # No RELION, no Topaz; and no model, which would take seconds here.
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(module, "cryoscore", lambda *words: " ".join(map(str, words)))
-    monkeypatch.setattr(module, "guided_settings", lambda *_, **__: "band-pass")
+    monkeypatch.setattr(
+        import_module("parts"), "guided_settings", lambda *_, **__: "band-pass"
+    )
     words = ["--output", output, "--apoferritin", data, "--denoiser", "raw"]
     words += ["--reference", atoms, "--map-model", atoms, "--cache", tmp_path / "c"]
 
@@ -324,7 +326,7 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     # With another model of the same name all is done again.
     monkeypatch.setattr(module, "cryoscore", lambda *_: "other weights")
     start()
-    assert started[1:] == ["apoferritin", "end_to_end"]
+    assert started[1:] == ["apoferritin", "apoferritin", "end_to_end"]
 
 
 def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
@@ -353,8 +355,8 @@ def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
             )
         )
     )
-    text = page.write_page(tmp_path, "the card\n").read_text()
-    assert "the card" in text
+    text = page.write_page(tmp_path, "name: ours\nlong: card\n").read_text()
+    assert "```\nname: ours\n```" in text
     assert "| denoiser | 2 | 6 |\n| --- | --- | --- |\n| raw | 0.02 | 0.06 |" in text
     assert "Mean average precision, picker ring" in text
     assert "| ours | 0.5 | 0.5 |" in text

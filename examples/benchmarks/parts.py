@@ -1,0 +1,126 @@
+"""What `run_all.py` runs: the scripts of this folder with their words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from denoisers import FILTERS, TOPAZ
+from guidance import guided_settings
+from programs import Programs
+
+Words = list[object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What there is to measure with; what is empty or None leaves parts out."""
+
+    models: tuple[Path, ...]
+    apoferritin: Path | None
+    reference: Path | None
+    decoy: Path | None
+    cryoppp: tuple[Path, ...]
+    map_model: Path | None
+    symmetry: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What is measured.
+
+    Attributes
+    ----------
+    ours : Sequence[str]
+        The models of cryoscore; the first is guided as well.
+    programs : Programs
+        The programs of others.
+    """
+
+    ours: Sequence[str]
+    programs: Programs
+
+    @property
+    def topaz(self) -> list[str]:
+        """Topaz-Denoise by the names of its samplings, if it is here."""
+        return [] if self.programs.topaz is None else [TOPAZ, f"{TOPAZ}:3"]
+
+    @property
+    def tools(self) -> Words:
+        """Where programs are, and what they made."""
+        known = self.programs.topaz
+        words: Words = ["--cache", self.programs.cache]
+        return words if known is None else [*words, "--topaz", known]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One run of a script of this folder; its records are called `name`."""
+
+    name: str
+    script: str
+    words: Words
+
+
+def make_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
+    """The parts that there are data for."""
+    parts = []
+    if data.models:
+        parts += simulated_parts(data, compared)
+    if data.apoferritin is not None:
+        parts += apoferritin_parts(data, compared, output)
+    names = [*FILTERS, *compared.ours]
+    if data.cryoppp:
+        # Large micrographs: one sampling, that which was best where truth is known.
+        names += [f"{TOPAZ}:1.5"] if compared.topaz else []
+        words = [*repeated("--data", data.cryoppp), *compared.tools, "--programs"]
+        words += repeated("--denoiser", names)
+        parts.append(Part(name="cryoppp", script="cryoppp", words=words))
+    if data.map_model is not None:
+        words = ["--model", data.map_model, "--symmetry", data.symmetry]
+        words += ["--work", output / "end_to_end_work", *compared.tools]
+        words += repeated("--denoiser", [*FILTERS, *compared.ours])
+        parts.append(Part(name="end_to_end", script="end_to_end", words=words))
+    return parts
+
+
+def simulated_parts(data: Data, compared: Compared) -> list[Part]:
+    """Typical background, and strength 1."""
+    names = [*FILTERS, *compared.topaz, *compared.ours]
+    words = [*repeated("--models", data.models), "--scenes", 1, *compared.tools]
+    words += repeated("--denoiser", names)
+    if len(data.models) > 1:
+        words += ["--guided", compared.ours[0]]
+    strong: Words = [*words, "--background", 1]
+    return [
+        Part(name="simulated", script="simulated", words=words),
+        Part(name="simulated_strong", script="simulated", words=strong),
+    ]
+
+
+def apoferritin_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
+    """Our own pickers on everything, and those of other programs on some of it."""
+    first = compared.ours[0]
+    guides = {"guided": data.reference, "decoy-guided": data.decoy}
+    guided = [
+        guided_settings(output / f"{name}.yaml", model=first, atoms=atoms)
+        for name, atoms in guides.items()
+        if atoms is not None
+    ]
+    usual: Words = ["--data", data.apoferritin, *compared.tools]
+    names = [*FILTERS, *compared.topaz, *compared.ours, *guided]
+    words = [*usual, *repeated("--denoiser", names)]
+    words += [] if data.reference is None else ["--reference", data.reference]
+    # These take long, and ask one question: what should be given to such a picker?
+    names = ["raw", *compared.topaz[:1], first]
+    others = [*usual, "--programs", *repeated("--denoiser", names)]
+    return [
+        Part(name="apoferritin", script="apoferritin", words=words),
+        Part(name="apoferritin_programs", script="apoferritin", words=others),
+    ]
+
+
+def repeated(option: str, values: Sequence[object]) -> Words:
+    """An option with each of its values."""
+    return [word for value in values for word in (option, value)]
