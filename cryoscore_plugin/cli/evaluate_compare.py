@@ -10,6 +10,7 @@ import click
 from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.cli.records import (
     Row,
+    plot_option,
     print_table,
     read_column,
     record_option,
@@ -33,6 +34,7 @@ PATH = click.Path(path_type=Path, exists=True)
     "--seed", type=int, default=0, show_default=True, help="Of the bootstrap."
 )
 @record_option
+@plot_option
 @verbose_option
 def compare(
     *,
@@ -41,6 +43,7 @@ def compare(
     figure: str,
     seed: int,
     record: Path | None,
+    plot: Path | None,
 ) -> None:
     """Compare methods with a baseline, on the same micrographs.
 
@@ -64,6 +67,38 @@ def compare(
     rows = comparison_rows(methods, seed=seed)
     print_table(rows)
     write_record(rows, record)
+    if plot is not None:
+        label = f"{figure.replace('_', ' ')}: difference to {baseline.stem}"
+        _plot_differences(plot, methods, rows, label=label)
+
+
+def _plot_differences(
+    path: Path,
+    methods: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    rows: Sequence[Row],
+    *,
+    label: str,
+) -> None:
+    """The figures of `comparison_rows`, and the micrographs they are of."""
+    import numpy as np  # noqa: PLC0415  see `comparison_rows`
+
+    from cryoscore_plugin.report.differences_figure import (  # noqa: PLC0415
+        Differences,
+        write_differences,
+    )
+
+    differences = [
+        Differences(
+            method=name,
+            values=np.diff(np.array(pairs, dtype=np.float64))[:, 0],
+            shift=float(row["shift"]),
+            low=float(row["low"]),
+            high=float(row["high"]),
+            p_value=float(row["p_holm"]),
+        )
+        for (name, pairs), row in zip(methods, rows, strict=True)
+    ]
+    write_differences(path, differences, label=label)
 
 
 def comparison_rows(

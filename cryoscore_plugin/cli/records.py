@@ -68,13 +68,13 @@ def checked_plot(
 
 
 def plot_option(function: Callable[..., None]) -> Callable[..., None]:
-    """Add `--plot`, a file for curves."""
+    """Add `--plot`, a file for a figure."""
     return click.option(
         "--plot",
         type=click.Path(path_type=Path, dir_okay=False),
         callback=checked_plot,
         default=None,
-        help="File for the curves, .png, .pdf or .svg.",
+        help="File for a figure, .png, .pdf or .svg.",
     )(function)
 
 
@@ -147,12 +147,13 @@ def read_column(path: Path, column: str) -> dict[str, float]:
     Raises
     ------
     InputError
-        If the file has no such column, or something else than numbers in it.
+        If the file has no such column, something else than numbers in it, or a
+        micrograph twice.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-            return {row[MICROGRAPH]: float(row[column]) for row in rows}
+            found = {row[MICROGRAPH]: float(row[column]) for row in rows}
     except KeyError as error:
         has = ", ".join(rows[0]) if rows else "nothing"
         msg = f"{path} should have a column {error}, but has {has}."
@@ -163,6 +164,13 @@ def read_column(path: Path, column: str) -> dict[str, float]:
             f"but: {error}. Make it with --record."
         )
         raise InputError(msg) from error
+    if len(found) < len(rows):
+        msg = (
+            f"{path} should list each micrograph once, but has {len(rows)} lines about "
+            f"{len(found)}. Record each method, and each dose, in a file of its own."
+        )
+        raise InputError(msg)
+    return found
 
 
 def _plain(x: object) -> object:

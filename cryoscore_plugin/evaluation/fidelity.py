@@ -21,12 +21,11 @@ The tests hold closed forms for images made of a few waves, whose products are k
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import fft
 from scipy.spatial import KDTree
 
 from cryoscore_plugin.arrays import CentersYX, Image, Mask
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.evaluation.products import Band, band_products
 
 PARTICLE_BAND = (1 / 250, 1 / 10)
 """Where particles have their signal, in 1/Å."""
@@ -37,7 +36,7 @@ def band_correlation(
     truth: Image,
     *,
     pixel_size: float,
-    band: tuple[float, float] = PARTICLE_BAND,
+    band: Band = PARTICLE_BAND,
 ) -> float:
     """Correlation of an image with the truth inside a band of spatial frequency.
 
@@ -47,7 +46,7 @@ def band_correlation(
         Images of the same area, in any units.
     pixel_size : float
         Of both, in Å/px.
-    band : tuple[float, float]
+    band : Band
         Lowest and highest spatial frequency that counts, in 1/Å.
 
     Returns
@@ -60,9 +59,8 @@ def band_correlation(
     InputError
         If the sizes differ, or the images are too small to have such frequencies.
     """
-    own, shared, true = _products(image, truth, pixel_size=pixel_size, band=band)
-    size = float(np.sqrt(own) * np.sqrt(true))
-    return shared / size if size > 0 else 0.0
+    products = band_products(image, truth, pixel_size=pixel_size, bands=[band])
+    return float(products.correlation[0])
 
 
 def calibration_slope(
@@ -70,7 +68,7 @@ def calibration_slope(
     truth: Image,
     *,
     pixel_size: float,
-    band: tuple[float, float] = PARTICLE_BAND,
+    band: Band = PARTICLE_BAND,
 ) -> float:
     """Slope of the regression of the truth on an image, inside a band.
 
@@ -80,7 +78,7 @@ def calibration_slope(
         Images of the same area, in the same units.
     pixel_size : float
         Of both, in Å/px.
-    band : tuple[float, float]
+    band : Band
         Lowest and highest spatial frequency that counts, in 1/Å.
 
     Returns
@@ -94,8 +92,8 @@ def calibration_slope(
     InputError
         If the sizes differ, or the images are too small to have such frequencies.
     """
-    own, shared, _ = _products(image, truth, pixel_size=pixel_size, band=band)
-    return shared / own if own > 0 else float("nan")
+    products = band_products(image, truth, pixel_size=pixel_size, bands=[band])
+    return float(products.slope[0])
 
 
 def signal_to_error(
@@ -103,7 +101,7 @@ def signal_to_error(
     truth: Image,
     *,
     pixel_size: float,
-    band: tuple[float, float] = PARTICLE_BAND,
+    band: Band = PARTICLE_BAND,
 ) -> float:
     """Signal-to-noise ratio of an image: power of the truth over that of the error.
 
@@ -113,7 +111,7 @@ def signal_to_error(
         Images of the same area, in the same units.
     pixel_size : float
         Of both, in Å/px.
-    band : tuple[float, float]
+    band : Band
         Lowest and highest spatial frequency that counts, in 1/Å.
 
     Returns
@@ -127,9 +125,8 @@ def signal_to_error(
     InputError
         If the sizes differ, or the images are too small to have such frequencies.
     """
-    error = _error_power(image, truth, pixel_size=pixel_size, band=band)
-    _, _, true = _products(truth, truth, pixel_size=pixel_size, band=band)
-    return true / error if error > 0 else float("inf")
+    products = band_products(image, truth, pixel_size=pixel_size, bands=[band])
+    return float(products.signal_to_error[0])
 
 
 def cross_half_risk(
@@ -137,7 +134,7 @@ def cross_half_risk(
     other_half: Image,
     *,
     pixel_size: float,
-    band: tuple[float, float] = PARTICLE_BAND,
+    band: Band = PARTICLE_BAND,
 ) -> float:
     """Squared difference of one half, denoised, from the other half, as it is.
 
@@ -149,7 +146,7 @@ def cross_half_risk(
         The other half, raw; its noise is independent of that of the first.
     pixel_size : float
         Of both, in Å/px.
-    band : tuple[float, float]
+    band : Band
         Lowest and highest spatial frequency that counts, in 1/Å. Structured
         background is the same in both halves and counts as signal here: choose a
         band where it is negligible.
@@ -170,7 +167,8 @@ def cross_half_risk(
     ----------
     Batson and Royer (2019), ICML, arXiv 1901.11365 (self-supervised loss).
     """
-    return _error_power(denoised, other_half, pixel_size=pixel_size, band=band)
+    products = band_products(denoised, other_half, pixel_size=pixel_size, bands=[band])
+    return float(products.error[0])
 
 
 def near_particles(
@@ -231,53 +229,3 @@ def empty_ice_ratio(image: Image, *, particles: Mask, empty: Mask) -> float:
         )
         raise InputError(msg)
     return float(image[empty].std(dtype=np.float64)) / within
-
-
-def _error_power(
-    image: Image, truth: Image, *, pixel_size: float, band: tuple[float, float]
-) -> float:
-    """Mean square of the difference inside a band."""
-    own, shared, true = _products(image, truth, pixel_size=pixel_size, band=band)
-    # Rounding may leave a difference of equal images just below 0.
-    return max(own - 2 * shared + true, 0.0)
-
-
-def _products(
-    first: Image, second: Image, *, pixel_size: float, band: tuple[float, float]
-) -> tuple[float, float, float]:
-    """Mean of first², first x second and second², inside a band."""
-    if first.shape != second.shape:
-        msg = (
-            "Two images of the same area must have the same size, but have "
-            f"{first.shape} and {second.shape} px. Bring them to one pixel size."
-        )
-        raise InputError(msg)
-    weight = _band_weight(first.shape, pixel_size=pixel_size, band=band)
-    one, other = (fft.rfft2(image.astype(np.float64)) for image in (first, second))
-    # Parseval: sums over the half plane, divided by the number of pixels, twice.
-    scale = 1 / first.size**2
-    own, true = ((weight * np.abs(half) ** 2).sum() * scale for half in (one, other))
-    shared = (weight * (one * other.conj()).real).sum() * scale
-    return float(own), float(shared), float(true)
-
-
-def _band_weight(
-    shape: tuple[int, ...], *, pixel_size: float, band: tuple[float, float]
-) -> NDArray[np.float64]:
-    """How often each coefficient of the half plane counts: 0, 1 or 2 times."""
-    h, w = shape
-    frequency = np.hypot(
-        fft.fftfreq(h, pixel_size)[:, None], fft.rfftfreq(w, pixel_size)
-    )
-    counts = np.full(w // 2 + 1, 2.0)
-    counts[0] = 1
-    if w % 2 == 0:
-        counts[-1] = 1
-    weight = counts * ((frequency >= band[0]) & (frequency <= band[1]))
-    if not weight.any():
-        msg = (
-            f"Spatial frequencies from {band[0]:.4g} to {band[1]:.4g} 1/Å are compared, "
-            f"but {h} x {w} px at {pixel_size} Å/px have none. Take a larger image."
-        )
-        raise InputError(msg)
-    return weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 MARKERS = "osD^vPX"
 """Told apart without any colour."""
+
+STYLES = ("-", "--", "-.")
+"""Of lines, when the colours have all been used."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,15 +167,23 @@ def write_plots(
             axes.set_title(letter, loc="left", fontweight="bold")
     for axes in places[len(plots) :]:
         axes.set_axis_off()
-    if len(names) <= MOST_NAMED:
-        if len(plots) == 1:
-            places[0].legend(fontsize=8)
-        else:
-            handles, labels = places[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    _add_legends(figure, places, plots)
     if caption:
         figure.supxlabel(caption, fontsize=8)
     save_figure(figure, path)
+
+
+def _add_legends(figure: Figure, places: Iterable[Axes], plots: Sequence[Plot]) -> None:
+    """One legend for plots of the same curves, else one in each."""
+    named = [[curve.name for curve in plot.curves] for plot in plots]
+    if len(plots) > 1 and named.count(named[0]) == len(plots):
+        if len(named[0]) <= MOST_NAMED:
+            handles, labels = next(iter(places)).get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=4)
+        return
+    for axes, names in zip(places, named, strict=False):
+        if len(names) <= MOST_NAMED:
+            axes.legend(fontsize=8)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -225,6 +236,7 @@ def _draw_curve(axes: Axes, curve: Curve, *, number: int, dense: bool) -> None:
     marker = "" if dense else MARKERS[number % len(MARKERS)]
     axes.plot(
         *(curve.x, curve.y),
+        STYLES[number // len(COLOURS) % len(STYLES)],
         color=colour,
         marker=marker,
         markersize=4,

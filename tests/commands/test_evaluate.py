@@ -124,6 +124,57 @@ def test_denoised_image_is_compared_with_the_truth(shell, images):
 
 
 @pytest.mark.usefixtures("images")
+def test_each_folder_is_told_with_its_name_dose_and_truth(shell):
+    words = ("evaluate", "denoising", "denoised", "raw", "--record", "out.csv")
+    named = ("--name", "ours", "--name", "none", "--dose", 2, "--dose", 20)
+    answer = shell(*words, *named, "--truth", "truth", "--truth", "half2")
+    assert answer.code == 0, answer.err
+    for title in ("ours, 2 e/Å²:", "none, 20 e/Å²:", "250-50 Å"):
+        assert title in answer.out
+    first, second = table(Path("out.csv"))
+    assert (first["images"], first["dose"]) == ("ours", "2.0")
+    assert (second["images"], second["dose"]) == ("none", "20.0")
+    # The second folder has a truth of its own, the noisy half.
+    alone = shell("evaluate", "denoising", "raw", "--truth", "half2").out
+    assert f"{float(second['correlation']):.4g}" in alone
+    # Without names they are called as they were typed, and one truth is for both.
+    shell(*words, "--truth", "truth")
+    first, second = table(Path("out.csv"))
+    assert (first["images"], second["images"]) == ("denoised", "raw")
+    assert float(first["correlation"]) > float(second["correlation"])
+    shell(*words, "--truth", "truth", "--dose", 5)
+    assert {row["dose"] for row in table(Path("out.csv"))} == {"5.0"}
+
+
+@pytest.mark.usefixtures("images")
+def test_option_that_fits_no_folder_is_refused(shell):
+    words = ("evaluate", "denoising", "denoised", "raw", "half2", "--truth", "truth")
+    answer = shell(*words, "--dose", 1, "--dose", 2)
+    assert answer.code == 2
+    assert "--dose should be given once for all 3 folders" in answer.err
+
+
+@pytest.mark.usefixtures("images")
+def test_denoising_is_drawn_by_frequency_and_by_dose(shell):
+    words = ("evaluate", "denoising", "denoised", "raw", "--plot", "out.svg")
+    answer = shell(*words, "--truth", "truth", "--other-half", "half2", "--raw", "raw")
+    assert answer.code == 0, answer.err
+    drawn = Path("out.svg").read_text()
+    labels = ["Correlation with the truth", "Slope of the truth on the image"]
+    labels += ["FRC with the other half, raw", "Cross-half risk (blank image: 1)"]
+    for label in (*labels, "Power taken away (mean: 1)", "denoised", "raw"):
+        assert f"<!-- {label} -->" in drawn
+    assert "e/Å²" not in drawn
+    doses = ("--name", "ours", "--dose", 2, "--dose", 20)
+    answer = shell(*words, "--truth", "truth", *doses)
+    assert answer.code == 0, answer.err
+    drawn = Path("out.svg").read_text()
+    for label in ("Dose (e/Å²)", "ours, 2 e/Å²", "ours, 20 e/Å²", "ours"):
+        assert f"<!-- {label} -->" in drawn
+    assert "FRC" not in drawn
+
+
+@pytest.mark.usefixtures("images")
 def test_denoised_half_is_compared_with_the_other_half(shell):
     def risk(folder: str) -> float:
         shell(
@@ -249,6 +300,29 @@ def test_other_figure_and_other_seed_give_other_numbers(shell, records):
     assert shell(*words).out == first
     assert shell(*words, "--figure", "loss").out != first
     assert shell(*words, "--seed", 5).out != first
+
+
+def test_differences_are_drawn_with_shift_and_probability(shell, records):
+    assert records
+    words = ("evaluate", "compare", "raw.csv", "good.csv", "same.csv")
+    for name, start in {"a.png": b"\x89PNG", "a.pdf": b"%PDF"}.items():
+        assert shell(*words, "--plot", name).code == 0
+        assert Path(name).read_bytes().startswith(start)
+    shell(*words, "--plot", "a.svg", "--record", "out.csv")
+    drawn = Path("a.svg").read_text()
+    chances = [f"p = {float(row['p_holm']):.2g}" for row in table(Path("out.csv"))]
+    label = "average precision: difference to raw"
+    for word in ("good", "same", label, *chances):
+        assert f"<!-- {word} -->" in drawn
+
+
+def test_comparison_of_micrographs_told_twice_is_refused(shell, records):
+    assert records
+    rows = Path("good.csv").read_text().splitlines()
+    Path("good.csv").write_text("\n".join([*rows, rows[-1]]))
+    answer = shell("evaluate", "compare", "raw.csv", "good.csv")
+    assert answer.code == 1
+    assert "should list each micrograph once, but has 10 lines about 9" in answer.err
 
 
 def test_comparison_of_other_micrographs_is_refused(shell, records):
