@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
+from cryoscore_plugin.cli.evaluate import evaluate
 from cryoscore_plugin.evaluation.fidelity import band_correlation, signal_to_error
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
@@ -343,3 +344,10 @@ def test_record_of_unknown_kind_is_refused_before_the_work(shell, records):
     answer = shell("evaluate", "compare", "raw.csv", "same.csv", "--record", "x.pdf")
     assert answer.code == 2
     assert ".csv or .json file" in answer.err
+
+
+@pytest.mark.parametrize("name", sorted(set(evaluate.commands) - {"spike-in"}))
+def test_every_judgement_is_told_in_files_and_drawn(name):
+    """`spike-in` judges nothing: it makes what `spiked` judges."""
+    options = {word for one in evaluate.commands[name].params for word in one.opts}
+    assert {"--record", "--plot"} <= options

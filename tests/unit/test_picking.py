@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from cryoscore_plugin.errors import InputError
 from cryoscore_plugin.evaluation.pickers import Picks
-from cryoscore_plugin.evaluation.picking import match_picks, pick_quality
+from cryoscore_plugin.evaluation.picking import f1_above, match_picks, pick_quality
 
 REACH = 3.0  # px
 
@@ -94,6 +94,21 @@ def test_scikit_learn_draws_the_same_curve(found, truth):
     precision, recall, _ = metrics.precision_recall_curve(hits, found.scores)
     np.testing.assert_allclose(quality.precision, precision[-2::-1])
     np.testing.assert_allclose(quality.recall, share * recall[-2::-1])
+
+
+@given(picks(most=8), positions(8), st.sampled_from([1.0, 2.0, 2.5, 4.0]))
+def test_scikit_learn_gives_the_same_f1(found, truth, threshold):
+    if not len(truth):
+        return
+    kept = found.scores >= threshold
+    proposed = Picks(centers_yx=found.centers_yx[kept], scores=found.scores[kept])
+    hits = match_picks(proposed, truth, max_distance=REACH) >= 0
+    # A line for each pick, and one for each particle that was missed.
+    missed = len(truth) - int(hits.sum())
+    labels = np.concatenate([hits, np.ones(missed)]).astype(int)
+    said = np.concatenate([np.ones(len(hits)), np.zeros(missed)]).astype(int)
+    ours = f1_above(found, truth, max_distance=REACH, threshold=threshold)
+    assert ours == pytest.approx(metrics.f1_score(labels, said))
 
 
 @given(picks(most=8), positions(8))

@@ -43,6 +43,22 @@ def test_white_residuals_are_white_and_coloured_ones_are_not() -> None:
     assert residual_whiteness(coloured, clean, pixel_size=3.0) < 0.9
 
 
+def test_whiteness_is_the_geometric_over_the_arithmetic_mean() -> None:
+    """Of a power that is 1 in half of the rings, and c in the others."""
+    share, c = 0.5, 0.04
+    at = torch.arange(129)
+    # White in all rings, whatever the noise: the phases are random, the sizes are not.
+    plane = torch.fft.rfft2(noise(2))
+    white = torch.fft.irfft2(plane / plane.abs(), s=(256, 256))
+    low = round(256 * 3.0 / 50)
+    middle = low + (128 - low) * share
+    gain = torch.where(at < middle, 1.0, c**0.5).double()
+    found = residual_whiteness(
+        apply_radial_gain(white, gain), torch.zeros(256, 256), pixel_size=3.0
+    )
+    assert found == pytest.approx(c**share / (1 - share + share * c), rel=0.03)
+
+
 def test_an_image_too_small_for_the_band_has_no_ratio() -> None:
     small = noise(1)[:2, :2].contiguous()
     assert signal_to_noise(small, small / 2, pixel_size=1.0) == 0

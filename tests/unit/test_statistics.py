@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +54,19 @@ def test_clear_difference_is_found_with_its_size() -> None:
     assert found.low < found.shift < found.high
     assert found.p_value == pytest.approx(stats.wilcoxon(first, second).pvalue)
     assert found.p_value < 1e-6
+
+
+def test_probability_is_that_of_all_signs_of_the_differences() -> None:
+    """Wilcoxon's test by its definition: each sign is as likely as the other."""
+    difference = np.array([0.31, -0.12, 0.22, 0.05, 0.41, -0.02, 0.17])
+    ranks = stats.rankdata(np.abs(difference))
+    signs = np.array(list(product([0, 1], repeat=len(ranks))))
+    sums, ours = signs @ ranks, ranks[difference > 0].sum()
+    tail = min((sums >= ours).mean(), (sums <= ours).mean())
+    found = compare_pairs(
+        np.zeros(7), difference, rng=np.random.default_rng(1), resamples=10
+    )
+    assert found.p_value == pytest.approx(min(2 * tail, 1))
 
 
 def test_interval_holds_the_true_shift_as_often_as_it_says() -> None:
