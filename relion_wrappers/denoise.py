@@ -19,7 +19,7 @@ import click
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.agreement import require_halves
-from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
+from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask, with_name
 from cryoscore_plugin.batch.run import denoise_micrographs
 from cryoscore_plugin.cli.guided_end import AUDIT_FOLDER, audit_guided
 from cryoscore_plugin.cli.progress import duration
@@ -83,7 +83,8 @@ class RunOutMonitor:
         """Write the line, and another one for each warning."""
         words = {"denoised": f"denoised in {result.seconds:.1f} s"}
         words |= {"skipped": "was finished before", "failed": result.message}
-        line = f"{done} of {total}: {result.task.source}: {words[result.status]}"
+        told = with_name(result.task.source, words[result.status])
+        line = f"{done} of {total}: {told}"
         self._denoised += result.status == "denoised"
         if self._denoised and done < total:
             # By the clock, for several GPUs share the work; what was skipped or
@@ -273,7 +274,7 @@ def _report(
     first, reason = next(iter(reasons.items()))
     msg = (
         f"All {total} micrographs should be denoised, but {len(reasons)} failed; the "
-        f"first is {first}: {reason} They are listed in {folder / FAILED_TABLE}."
+        f"first: {with_name(first, reason)} They are listed in {folder / FAILED_TABLE}."
     )
     if len(reasons) == total:
         raise MicrographError(msg)

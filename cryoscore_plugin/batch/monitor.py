@@ -74,6 +74,19 @@ class MicrographResult:
     quality: dict[str, float] = field(default_factory=dict)
 
 
+def with_name(name: object, message: str) -> str:
+    """Why a micrograph failed, with its name before it, unless the message has it.
+
+    Parameters
+    ----------
+    name : object
+        Of the micrograph.
+    message : str
+        Why it failed.
+    """
+    return message if str(name) in message else f"{name}: {message}"
+
+
 @runtime_checkable  # The shape checks of the tests look at arguments.
 class JobMonitor(Protocol):
     """Whoever started the job: is told of each result, and may ask to stop."""

@@ -19,6 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from cryoscore_plugin.batch.halves import wholes_of
 from cryoscore_plugin.batch.inputs import (
     FoundMicrograph,
     find_micrographs,
@@ -63,7 +64,8 @@ class FoundProject:
     Attributes
     ----------
     kind : str
-        What it is, such as "RELION project" or "folder of micrographs".
+        What it is, such as "RELION project" or "folder of micrographs"; empty for a
+        table that was named.
     root : Path
         The folder; names in its tables begin here.
     table : Path or None
@@ -80,8 +82,9 @@ class FoundProject:
     @property
     def description(self) -> str:
         """What was found, as the beginning of a sentence."""
-        source = "" if self.table is None else f", table {self.table}"
-        return f"{self.kind} {self.root}{source}: {len(self.micrographs)} micrographs"
+        parts = [f"{self.kind} {self.root}"] if self.kind else []
+        parts += [] if self.table is None else [f"table {self.table}"]
+        return f"{', '.join(parts)}: {len(self.micrographs)} micrographs"
 
 
 def find_project(
@@ -105,7 +108,7 @@ def find_project(
         If the folder is not there, a table cannot be read, or nothing was found.
     """
     if is_table(folder) and folder.is_file():
-        return _of_table("table", folder, root=None)
+        return _of_table("", folder, root=None)
     if not folder.is_dir():
         msg = (
             f"The project folder {folder} should be a folder or a table, and is "
@@ -191,8 +194,12 @@ def _of_folder(folder: Path, output: Path) -> FoundProject:
             "of the raw ones."
         )
         raise InputError(msg)
+    # Images of odd and even frames show the same area once more.
     return FoundProject(
-        kind="folder of micrographs", root=folder, table=None, micrographs=raw
+        kind="folder of micrographs",
+        root=folder,
+        table=None,
+        micrographs=tuple(wholes_of(raw)),
     )
 
 

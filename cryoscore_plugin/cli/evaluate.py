@@ -160,6 +160,9 @@ def fsc(
     paths = [path for path in (half1, half2, mask) if path is not None]
     volumes = [read_volume(path) for path in paths]
     for path, (volume, _) in zip(paths, volumes, strict=True):
+        if len(volume) == 1:
+            msg = f"{path} should be a map, but is a single image. Give half maps."
+            raise InputError(msg)
         if volume.shape != volumes[0][0].shape:
             sizes = ["x".join(map(str, x.shape)) for x in (volume, volumes[0][0])]
             msg = (

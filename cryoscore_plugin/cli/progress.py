@@ -30,7 +30,8 @@ class ShellMonitor:
 
     def on_start(self, description: str, *, total: int) -> None:
         """Say what is going to happen."""
-        click.echo(f"cryoscore {__version__}: {total} to do, {description}")
+        what = "1 micrograph" if total == 1 else f"{total} micrographs"
+        click.echo(f"cryoscore {__version__}: {what}, {description}")
         self._began = time.monotonic()
         if sys.stdout.isatty():
             self._bar = tqdm(total=total, unit="micrograph", file=sys.stdout)
@@ -102,12 +103,12 @@ def tell_results(
         What is said of micrographs that were skipped, after their number.
     """
     counts = Counter(result.status for result in results)
-    words = f"Denoised {counts['denoised']} of {len(results)}"
-    if counts["skipped"]:
-        words += f", {counts['skipped']} {skipped}"
-    if counts["failed"]:
-        words += f", {counts['failed']} FAILED"
-    click.echo(f"{words} in {duration(seconds)}.")
+    words = [
+        f"Denoised {counts['denoised']} of {len(results)} in {duration(seconds)}",
+        *([f"{counts['skipped']} {skipped}"] if counts["skipped"] else []),
+        *([f"{counts['failed']} FAILED"] if counts["failed"] else []),
+    ]
+    click.echo(f"{'; '.join(words)}.")
     for result in results:
         if result.status == "failed":
             click.echo(f"Failed: {result.message}", err=True)

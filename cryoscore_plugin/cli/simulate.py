@@ -176,6 +176,8 @@ def simulate(  # noqa: PLR0913  one argument for each option
         read_particle,
     )
     from cryoscore_plugin.simulation.dataset import (  # noqa: PLC0415
+        TABLE,
+        TRUTH,
         DatasetSettings,
         write_dataset,
     )
@@ -215,3 +217,7 @@ def simulate(  # noqa: PLR0913  one argument for each option
     particles = [read_particle(path, about) for path in models]
     for done, name in enumerate(write_dataset(output, particles, settings), start=1):
         click.echo(f"{done}/{count}  {name}.mrc")
+    click.echo(
+        f"The truth is in {output / TRUTH}. Denoise them with: cryoscore denoise "
+        f"{output / TABLE} --output denoised/"
+    )

@@ -39,7 +39,7 @@ def settings_from_yaml(model: type[Settings], path: Path) -> Settings:
     if not isinstance(values, dict):
         msg = (
             f"{path} should hold lines of the form `name: value`, but holds a "
-            f"{type(values).__name__}. See examples/settings.yaml."
+            f"{type(values).__name__}."
         )
         raise ConfigError(msg)
     return checked_settings(model, values, origin=str(path))

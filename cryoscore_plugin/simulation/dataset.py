@@ -37,7 +37,7 @@ from cryoscore_plugin.simulation.micrographs import (
     simulate_micrograph,
 )
 
-IMAGES, TRUTH = "Micrographs", "Truth"
+IMAGES, TRUTH, TABLE = "Micrographs", "Truth", "micrographs.star"
 HALVES = ("_EVN", "_ODD")
 """What RELION adds to the names of sums of even and of odd frames."""
 
@@ -123,7 +123,7 @@ def write_dataset(
     box = box_size(models, settings.exposure.pixel_size)
     images_row = f"{optics_row} {settings.exposure.pixel_size} {box} 2"
     _write_table(
-        folder / "micrographs.star",
+        folder / TABLE,
         {
             "optics": (OPTICS_LABELS, [optics_row]),
             "micrographs": (MICROGRAPH_LABELS, micrographs),

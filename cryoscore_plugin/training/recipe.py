@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cryoscore_plugin.density.particle import ParticleSettings
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.networks.unet import UNetSettings
+from cryoscore_plugin.settings import settings_from_yaml
 
 Background = Literal["removed", "kept"]
 """What becomes of structured background."""
@@ -157,10 +157,7 @@ class Recipe(BaseModel):
             If the file cannot be read or a line is not part of a recipe.
         """
         try:
-            return cls.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            msg = (
-                f"Cannot use the recipe {path}: {error}. See examples/training/ for "
-                "one that works."
-            )
+            return settings_from_yaml(cls, path)
+        except ConfigError as error:
+            msg = f"{error} See examples/training/ for recipes that work."
             raise ConfigError(msg) from error

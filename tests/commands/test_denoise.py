@@ -57,7 +57,7 @@ def test_outputs_are_on_the_grid_and_grey_scale_of_the_inputs(raw, denoise):
 def test_progress_is_a_plain_line_for_each_when_there_is_no_terminal(raw, denoise):
     lines = denoise(raw).out.splitlines()
     assert re.match(
-        r"cryoscore 0\.1\.0: 3 to do, model tiny \w+ at 3 Å/px on CPU", lines[0]
+        r"cryoscore 0\.1\.0: 3 micrographs, model tiny \w+ at 3 Å/px on CPU", lines[0]
     )
     for number, (name, line) in enumerate(zip("abc", lines[1:4], strict=True), 1):
         rest = ", ETA " if number < 3 else ""
@@ -78,7 +78,7 @@ def test_second_run_skips_and_changes_nothing(raw, denoise):
     answer = denoise(raw)
     assert answer.code == 0
     assert "[1/3] a.mrc was finished before\n" in answer.out
-    assert "Denoised 0 of 3, 3 were finished before in" in answer.out
+    assert "; 3 were finished before." in answer.out
     assert contents() == before
 
 
@@ -135,7 +135,7 @@ def test_bad_micrograph_is_named_and_the_others_are_done(raw, denoise, kind):
     (failure,) = answer.err.splitlines()
     assert re.search(rf"^Failed: .*{sentence}", failure)
     assert "[2/3] b.mrc FAILED" in answer.out
-    assert "Denoised 2 of 3, 1 FAILED in" in answer.out
+    assert "; 1 FAILED." in answer.out
 
 
 def test_pixel_size_by_hand_repairs_a_header_without(raw, denoise):

@@ -256,6 +256,14 @@ def resolution(text: str) -> float:
     return float(text.split("Resolution ")[1].split(maxsplit=1)[0])
 
 
+def test_fsc_of_images_is_refused(shell, tmp_path):
+    image = Micrograph(pixels=np.ones((8, 8), np.float32), pixel_size=1.0)
+    write_micrograph(tmp_path / "a.mrc", image)
+    answer = shell("evaluate", "fsc", tmp_path / "a.mrc", tmp_path / "a.mrc")
+    assert answer.code == 1
+    assert "a.mrc should be a map, but is a single image" in answer.err
+
+
 def test_fsc_of_unlike_maps_is_refused(shell, maps):
     answer = shell(*maps[:-1], "other.mrc")
     assert answer.code == 1

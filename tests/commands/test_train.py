@@ -81,3 +81,16 @@ def test_missing_recipe_is_one_sentence(
     words = ["train", str(tmp_path / "none.yaml"), "--models", str(tmp_path)]
     assert main([*words, "--output", str(tmp_path / "run")]) == 2
     assert "none.yaml" in capfd.readouterr().err
+
+
+def test_wrong_recipe_is_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    words = ["train", str(recipe), "--models", str(tmp_path), "--output", "run"]
+    for text, told in (("words", "holds a str"), ("stepz: 3", "stepz: Extra inputs")):
+        recipe.write_text(text)
+        assert main(words) == 2
+        err = capfd.readouterr().err
+        assert told in err
+        assert err.count("\n") == 1

@@ -281,7 +281,7 @@ def test_failed_micrograph_fails_the_job_but_keeps_the_others(engine: StandIn) -
     result = run()
     assert result.exit_code == 1
     assert markers() == ["RELION_JOB_EXIT_FAILURE"]
-    assert f"1 failed; the first is {A}: It is damaged." in result.stderr
+    assert f"1 failed; the first: {A}: It is damaged." in result.stderr
     assert "--max_failed 1" in result.stderr
     assert read_micrographs(JOB / "denoised_micrographs.star").names == (
         "External/job012/Movies/b.mrc",

@@ -41,6 +41,12 @@ def test_folder_means_all_micrographs_in_it_and_mirrors_its_sub_folders(files):
     }
 
 
+def test_halves_in_a_folder_are_no_micrographs_of_their_own(files):
+    files("p/a.mrc", "p/a_EVN.mrc", "p/a_ODD.mrc", "p/b_EVN.mrc")
+    project = find_project(Path("p"), Path("out"))
+    assert [str(one.path) for one in project.micrographs] == ["p/a.mrc", "p/b_EVN.mrc"]
+
+
 def test_two_formats_of_one_name_do_not_clash(files):
     files("p/a.mrc", "p/a.tif")
     assert outputs_of(find_project(Path("p"), Path("out"))) == {
