@@ -35,24 +35,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import click
-import numpy as np
-import starfile
 import torch
 from apoferritin_data import (
     DOSES,
     PIXEL_SIZE,
     condition,
-    micrographs,
     optics_of,
     read_pixels,
     write_inputs,
 )
+from apoferritin_figures import Setup, picking_rows, rest_rows
+from charts import draw_images
 from denoisers import denoiser_option, is_folder, label, named_denoiser
 from grids import Pixels, on_grid
-from picking import all_picks, picks_figures
 from programs import (
     Programs,
     find_programs,
@@ -60,24 +59,13 @@ from programs import (
     program_options,
     tell_missing,
 )
-from scipy.spatial.transform import Rotation
 from tables import compared_with_raw, grouped, pivot, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
-from cryoscore_plugin.ctf import Optics, contrast_transfer
-from cryoscore_plugin.evaluation.fidelity import band_correlation
-from cryoscore_plugin.evaluation.pickers import (
-    Picks,
-    find_picks,
-    template_correlation,
-)
 from cryoscore_plugin.micrograph import Micrograph
 
-DIAMETER = 120.0  # Å
-BORDER = 45.0  # px
 FIGURES = ("average_precision", "best_f1")
-BANDS = ((250, 150), (150, 80), (80, 40), (40, 20), (250, 12))  # Å
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -101,83 +89,6 @@ def denoised(
     return dict(zip(raws, named_denoiser(name, programs)(given), strict=True))
 
 
-def ring_template(model: Path, defocus: float, *, side: int = 160) -> Pixels:
-    """Apoferritin as this micrograph shows it, averaged over in-plane rotations."""
-    xyz = np.load(model)["xyz"].astype(np.float64)
-    views = Rotation.random(12, rng=np.random.default_rng(0))
-    radii = np.concatenate([np.hypot(*view.apply(xyz)[:, :2].T) for view in views])
-    edges = np.arange(0, 100, PIXEL_SIZE)
-    counts, _ = np.histogram(radii, edges)
-    profile = counts / (edges[1:] ** 2 - edges[:-1] ** 2)
-    y, x = (np.mgrid[:side, :side] - side // 2) * PIXEL_SIZE
-    mass = np.interp(np.hypot(y, x), (edges[1:] + edges[:-1]) / 2, profile)
-    optics = Optics(
-        defocus_u=defocus,
-        defocus_v=defocus,
-        amplitude_contrast=0.07,
-        # Nothing of a rotational average is left beyond about 1/20 Å.
-        b_factor=400.0,
-    )
-    transfer = contrast_transfer(optics, shape=(side, side), pixel_size=PIXEL_SIZE)
-    seen = torch.fft.irfft2(torch.fft.rfft2(torch.from_numpy(mass)) * transfer)
-    return seen.numpy().astype(np.float32)
-
-
-def picks_by_picker(
-    data: Path,
-    images: dict[Path, Pixels],
-    *,
-    reference: Path | None,
-    programs: Programs | None,
-) -> dict[str, dict[str, Picks]]:
-    """What each picker proposes on each image, by the name of the micrograph."""
-    picks = all_picks(
-        {raw.stem: image for raw, image in images.items()},
-        diameter=DIAMETER,
-        pixel_size=PIXEL_SIZE,
-        programs=programs,
-    )
-    if reference is not None:
-        defoci = dict(micrographs(data))
-        picks["ring"] = {
-            raw.stem: find_picks(
-                template_correlation(image, ring_template(reference, defoci[raw])),
-                min_distance=DIAMETER / 2 / PIXEL_SIZE,
-            )
-            for raw, image in images.items()
-        }
-    return picks
-
-
-def judge(
-    raw: Path, picks: Picks, shape: tuple[int, ...], max_distance: float
-) -> dict[str, float]:
-    """Average precision and best F1 of one picker on one image."""
-    table = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
-    truth = table[["rlnCoordinateY", "rlnCoordinateX"]].to_numpy(dtype=np.float64)
-    return picks_figures(
-        picks,
-        truth,
-        shape=shape,
-        border=BORDER,
-        max_distance=max_distance / PIXEL_SIZE,
-    )
-
-
-def likeness_to_rest(name: str, raw: Path, image: Pixels) -> list[Row]:
-    """Correlation of a denoised frame with the rest of its movie, band by band."""
-    rest = read_pixels(raw.with_name(f"{raw.stem}_rest.mrc"))
-    return [
-        {"denoiser": name, "micrograph": raw.stem, "band": f"{long}-{short} Å"}
-        | {
-            "correlation": band_correlation(
-                image, rest, pixel_size=PIXEL_SIZE, band=(1 / long, 1 / short)
-            )
-        }
-        for long, short in BANDS
-    ]
-
-
 @click.command()
 @click.option("--data", type=FOLDER, required=True, help="The micrographs.")
 @click.option(
@@ -198,6 +109,11 @@ def likeness_to_rest(name: str, raw: Path, image: Pixels) -> list[Row]:
 @pickers_option
 @program_options
 @click.option("--write-inputs", "inputs", type=click.Path(path_type=Path))
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="PNG with the first micrograph as all denoisers make it; at the first --dose.",
+)
 @record_option
 def main(  # noqa: PLR0913  one argument for each option
     *,
@@ -210,6 +126,7 @@ def main(  # noqa: PLR0913  one argument for each option
     topaz: Path | None,
     cache: Path,
     inputs: Path | None,
+    picture: Path | None,
     record: Path | None,
 ) -> None:
     """Print the average precision of the pickers for each denoiser and dose.
@@ -221,32 +138,27 @@ def main(  # noqa: PLR0913  one argument for each option
     torch.set_num_threads(1)
     if inputs:
         write_inputs(data, inputs)
-    found = find_programs(topaz, cache)
+    programs = find_programs(topaz, cache)
     if with_programs:
-        tell_missing(found)
+        tell_missing(programs)
+    setup = Setup(
+        data=data,
+        reference=reference,
+        max_distance=max_distance,
+        pickers=programs if with_programs else None,
+    )
     rows: list[Row] = []
     frames: list[Row] = []
-    for name in denoisers:
-        for dose in doses:
-            images = denoised(name, dose, [raw for raw, _ in micrographs(data)], found)
-            picks = picks_by_picker(
-                data,
-                images,
-                reference=reference,
-                programs=found if with_programs else None,
-            )
-            rows += [
-                {"denoiser": label(name), "dose": dose, "picker": picker}
-                | {"micrograph": raw.stem}
-                | judge(raw, by_name[raw.stem], image.shape, max_distance)
-                for picker, by_name in picks.items()
-                for raw, image in images.items()
-            ]
-            if dose == "frame":
-                for raw, image in images.items():
-                    frames += likeness_to_rest(label(name), raw, image)
+    shown: dict[str, Pixels] = {}
+    for name, dose in product(denoisers, doses):
+        images = denoised(name, dose, setup.raws, programs)
+        shown.setdefault(label(name), images[setup.raws[0]])
+        rows += picking_rows(label(name), dose, images, setup)
+        frames += rest_rows(label(name), images) if dose == "frame" else []
     if rows:
         conclude(rows, frames, record)
+    if picture is not None:
+        draw_images(picture, shown, pixel_size=PIXEL_SIZE)
 
 
 def conclude(rows: Sequence[Row], frames: Sequence[Row], record: Path | None) -> None:

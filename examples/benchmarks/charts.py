@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from grids import Pixels
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tables import Key, column, grouped, mean
@@ -13,9 +14,11 @@ from tables import Key, column, grouped, mean
 from cryoscore_plugin.cli.records import Row
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.report.curves import Axis, Curve, write_curves
+from cryoscore_plugin.report.figures import Panel, draw_panel
 
 DOTS_PER_INCH = 140
 PANEL_WIDTH, LINE_HEIGHT = 3.4, 0.3  # inches
+IN_A_ROW, SHOWN = 4, 512  # images, and px of each
 
 
 def draw_over_dose(path: Path, rows: Sequence[Row], figure: str) -> None:
@@ -64,7 +67,7 @@ def draw_dots(
     )
     every = drawing.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axes, ((title,), own) in zip(every, panels.items(), strict=True):
-        draw_panel(axes, own, figure, lines=names, colour=colour)
+        draw_lines(axes, own, figure, names=names, colour=colour)
         axes.set_title(str(title), fontsize=10)
         axes.set_xlabel(figure.replace("_", " "))
     every[0].set_yticks(range(len(names)), [str(name) for name in names])
@@ -74,12 +77,41 @@ def draw_dots(
         drawing.savefig(temporary, format="png")
 
 
-def draw_panel(
+def draw_images(path: Path, images: Mapping[str, Pixels], *, pixel_size: float) -> None:
+    """The middle of images side by side, each on its own grey scale.
+
+    Parameters
+    ----------
+    path : Path
+        The picture, a PNG.
+    images : Mapping[str, Pixels]
+        By name, all of one area.
+    pixel_size : float
+        Of all, in Å/px.
+    """
+    lines = -(-len(images) // IN_A_ROW)
+    drawing = Figure(
+        figsize=(PANEL_WIDTH * IN_A_ROW, (PANEL_WIDTH + 0.3) * lines),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
+    )
+    every = list(drawing.subplots(lines, IN_A_ROW, squeeze=False).flat)
+    for axes in every:
+        axes.set_axis_off()
+    for axes, (name, image) in zip(every, images.items(), strict=False):
+        top, left = (max(0, (side - SHOWN) // 2) for side in image.shape)
+        middle = image[top : top + SHOWN, left : left + SHOWN]
+        draw_panel(axes, Panel(image=middle, pixel_size=pixel_size, title=name))
+    with replacing(path) as temporary:
+        drawing.savefig(temporary, format="png")
+
+
+def draw_lines(
     axes: Axes,
     rows: Sequence[Row],
     figure: str,
     *,
-    lines: Sequence[str | float],
+    names: Sequence[str | float],
     colour: str,
 ) -> None:
     """Dots and means of one panel."""
@@ -88,7 +120,7 @@ def draw_panel(
         shift = 0.6 * ((number + 0.5) / len(groups) - 0.5)
         paint = f"C{number}"
         for (name,), some in grouped(own, "denoiser").items():
-            height = lines.index(name) + shift
+            height = names.index(name) + shift
             values = column(some, figure)
             axes.plot(values, np.full(len(values), height), ".", color=paint, alpha=0.3)
             axes.plot(

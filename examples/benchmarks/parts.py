@@ -67,7 +67,7 @@ def make_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
     """The parts that there are data for."""
     parts = []
     if data.models:
-        parts += simulated_parts(data, compared)
+        parts += simulated_parts(data, compared, output)
     if data.apoferritin is not None:
         parts += apoferritin_parts(data, compared, output)
     names = [*FILTERS, *compared.ours]
@@ -85,17 +85,19 @@ def make_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
     return parts
 
 
-def simulated_parts(data: Data, compared: Compared) -> list[Part]:
+def simulated_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
     """Typical background, and strength 1."""
     names = [*FILTERS, *compared.topaz, *compared.ours]
     words = [*repeated("--models", data.models), "--scenes", 1, *compared.tools]
     words += repeated("--denoiser", names)
     if len(data.models) > 1:
         words += ["--guided", compared.ours[0]]
-    strong: Words = [*words, "--background", 1]
     return [
-        Part(name="simulated", script="simulated", words=words),
-        Part(name="simulated_strong", script="simulated", words=strong),
+        Part(name=name, script="simulated", words=[*words, *more, *shown(name, output)])
+        for name, more in {
+            "simulated": [],
+            "simulated_strong": ["--background", 1],
+        }.items()
     ]
 
 
@@ -112,6 +114,7 @@ def apoferritin_parts(data: Data, compared: Compared, output: Path) -> list[Part
     names = [*FILTERS, *compared.topaz, *compared.ours, *guided]
     words = [*usual, *repeated("--denoiser", names)]
     words += [] if data.reference is None else ["--reference", data.reference]
+    words += shown("apoferritin", output)
     # These take long, and ask one question: what should be given to such a picker?
     names = ["raw", *compared.topaz[:1], first]
     others = [*usual, "--programs", *repeated("--denoiser", names)]
@@ -119,6 +122,11 @@ def apoferritin_parts(data: Data, compared: Compared, output: Path) -> list[Part
         Part(name="apoferritin", script="apoferritin", words=words),
         Part(name="apoferritin_programs", script="apoferritin", words=others),
     ]
+
+
+def shown(name: str, output: Path) -> Words:
+    """Words that ask for a picture of what the denoisers make of one micrograph."""
+    return ["--picture", output / f"{name}_example.png"]
 
 
 def repeated(option: str, values: Sequence[object]) -> Words:

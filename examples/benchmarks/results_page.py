@@ -100,6 +100,9 @@ def section_text(record: Path, section: Section) -> list[str]:
     """Tables and figures of one record, and how it compares with raw."""
     rows: list[Row] = json.loads(record.read_text(encoding="utf-8"))
     parts = [f"## {section.title} ({record.stem})\n"]
+    example = record.with_name(f"{record.stem}_example.png")
+    if example.exists():
+        parts.append(f"![one micrograph]({example.name})\n")
     for figure in section.figures:
         picture = record.with_name(f"{record.stem}_{figure}.png")
         draw(picture, rows, figure, section)

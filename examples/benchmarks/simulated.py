@@ -31,6 +31,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
+from charts import draw_images
 from denoisers import TOPAZ, denoiser_option, label, named_denoiser
 from grids import Pixels
 from guidance import guided_settings
@@ -60,6 +61,7 @@ from cryoscore_plugin.simulation.micrographs import (
 
 PIXEL_SIZE = 1.5  # Å/px
 DOSES = (2.0, 6.0, 20.0, 50.0)  # e/Å²
+SHOWN_DOSE = 20.0  # e/Å²
 FIGURES = ("correlation", "slope", "empty_ice")
 BEST_TOPAZ = "topaz (best)"
 Mask = NDArray[np.bool_]
@@ -150,6 +152,16 @@ def measure(
     ]
 
 
+def show_example(
+    path: Path, case: Case, denoisers: Sequence[str], programs: Programs
+) -> None:
+    """One scene as every denoiser makes it, beside the truth."""
+    images = {"truth": case.image.clean}
+    for name in denoisers:
+        [images[label(name)]] = named_denoiser(name, programs)([case.micrograph])
+    draw_images(path, images, pixel_size=PIXEL_SIZE)
+
+
 def guided_rows(
     cases: Sequence[Case], models: Sequence[Path], programs: Programs, *, model: str
 ) -> list[Row]:
@@ -197,6 +209,11 @@ def best_topaz(rows: Sequence[Row]) -> list[Row]:
     show_default=True,
     help="Strength of the background; 1 for an ugly micrograph.",
 )
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"PNG with the first scene at {SHOWN_DOSE:g} e/Å² as all denoisers make it.",
+)
 @record_option
 def main(  # noqa: PLR0913  one argument for each option
     *,
@@ -209,6 +226,7 @@ def main(  # noqa: PLR0913  one argument for each option
     scenes: int,
     seed: int,
     background: float,
+    picture: Path | None,
     record: Path | None,
 ) -> None:
     """Print how like the truth each denoiser's output is, by dose.
@@ -231,6 +249,9 @@ def main(  # noqa: PLR0913  one argument for each option
     if guided:
         rows += guided_rows(cases, models, programs, model=guided)
     conclude(rows, record)
+    if picture is not None:
+        shown = next(case for case in cases if case.dose == SHOWN_DOSE)
+        show_example(picture, shown, denoisers, programs)
 
 
 def conclude(rows: Sequence[Row], record: Path | None) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import starfile
 from click.testing import CliRunner
+from matplotlib.image import imread
 from scipy import ndimage
 
 from cryoscore_plugin.errors import CryoScoreError
@@ -223,6 +224,7 @@ def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(
     module, record = import_module("simulated"), tmp_path / "figures.json"
     words = ["--models", atoms, "--size", "256", "--scenes", "1", "--record", record]
     words += ["--topaz", fake_topaz, "--cache", tmp_path / "cache"]
+    words += ["--picture", tmp_path / "example.png"]
     for name in ("raw", "band-pass", "topaz", "topaz:3"):
         words += ["--denoiser", name]
     output = run(module, *words)
@@ -240,6 +242,8 @@ def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(
     assert run(module, *words) == output
     log = Path(f"{fake_topaz}.log").read_text()
     assert log.splitlines() == ["denoise 4", "denoise 4"]
+    # Noise in grey: a page without images would be white.
+    assert imread(tmp_path / "example.png")[..., :3].mean() < 0.9
 
 
 def test_simulated_scenes_are_guided_by_their_own_structure_and_by_a_decoy(
@@ -314,6 +318,10 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     filters = import_module("denoisers").FILTERS
     assert {row["denoiser"] for row in rows} == set(filters)
     assert {row["picker"] for row in rows} == {"log", "ring"}
+    assert (
+        "![one micrograph](apoferritin_example.png)"
+        in (output / "results.md").read_text()
+    )
     started = []
 
     def note(command, **_):
