@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from grids import Pixels
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from tables import Key, column, grouped, mean
+from matplotlib.lines import Line2D
+from tables import column, grouped, mean
 
 from cryoscore_plugin.cli.records import Row
-from cryoscore_plugin.files import replacing
-from cryoscore_plugin.report.curves import Axis, Curve, write_curves
+from cryoscore_plugin.report.curves import (
+    Axis,
+    Curve,
+    new_figure,
+    save_figure,
+    write_curves,
+)
 from cryoscore_plugin.report.figures import Panel, draw_panel
 
-DOTS_PER_INCH = 140
 PANEL_WIDTH, LINE_HEIGHT = 3.4, 0.3  # inches
 IN_A_ROW, SHOWN = 4, 512  # images, and px of each
+
+Draw = Callable[[Axes, Sequence[Row], float, str], None]
+"""Draws rows of one denoiser at a height, in a colour."""
 
 
 def draw_over_dose(path: Path, rows: Sequence[Row], figure: str) -> None:
@@ -57,24 +64,63 @@ def draw_dots(
     colour : str
         Column that tells colours.
     """
+
+    def draw(axes: Axes, own: Sequence[Row], height: float, paint: str) -> None:
+        values = column(own, figure)
+        axes.plot(values, np.full(len(values), height), ".", color=paint, alpha=0.3)
+        axes.plot([mean(own, figure)], [height], "|", color=paint, ms=9, mew=2)
+
+    _draw_lines(path, rows, draw, panel=panel, colour=colour, label=figure)
+
+
+def draw_shifts(
+    path: Path, rows: Sequence[Row], *, panel: str | None, colour: str
+) -> None:
+    """How much better than raw each denoiser is, with the interval of the shift.
+
+    The rows are those of `tables.compared_with_raw`; the others as in `draw_dots`.
+    """
+
+    def draw(axes: Axes, own: Sequence[Row], height: float, paint: str) -> None:
+        for row in own:
+            ends = [float(row["low"]), float(row["high"])]
+            axes.plot(ends, [height, height], color=paint)
+            axes.plot([float(row["shift"])], [height], "D", color=paint, ms=4)
+        axes.axvline(0, color="grey", linewidth=0.6)
+
+    label = f"{rows[0]['figure']}: difference to raw"
+    _draw_lines(path, rows, draw, panel=panel, colour=colour, label=label)
+
+
+def _draw_lines(
+    path: Path,
+    rows: Sequence[Row],
+    draw: Draw,
+    *,
+    panel: str | None,
+    colour: str,
+    label: str,
+) -> None:
+    """A panel for each value of `panel`, in it a line for each denoiser."""
     panels = grouped(rows, panel) if panel else {("",): list(rows)}
     names = [name for (name,) in grouped(rows, "denoiser")]
-    height = 1.2 + LINE_HEIGHT * len(names)
-    drawing = Figure(
-        figsize=(1.6 + PANEL_WIDTH * len(panels), height),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-    )
+    words = [word for (word,) in grouped(rows, colour)]
+    width, height = 3.0 + PANEL_WIDTH * len(panels), 1.2 + LINE_HEIGHT * len(names)
+    drawing = new_figure(width, height)
     every = drawing.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axes, ((title,), own) in zip(every, panels.items(), strict=True):
-        draw_lines(axes, own, figure, names=names, colour=colour)
+        for (name, word), some in grouped(own, "denoiser", colour).items():
+            shift = 0.6 * ((words.index(word) + 0.5) / len(words) - 0.5)
+            paint = f"C{words.index(word)}"
+            draw(axes, some, names.index(name) + shift, paint)
         axes.set_title(str(title), fontsize=10)
-        axes.set_xlabel(figure.replace("_", " "))
+        axes.set_xlabel(label.replace("_", " "))
+        axes.grid(axis="x", linewidth=0.4)
     every[0].set_yticks(range(len(names)), [str(name) for name in names])
     every[0].invert_yaxis()
-    every[-1].legend(fontsize=8, title=colour.replace("_", " "), title_fontsize=8)
-    with replacing(path) as temporary:
-        drawing.savefig(temporary, format="png")
+    marks = [Line2D([], [], color=f"C{number}", lw=2) for number in range(len(words))]
+    drawing.legend(marks, list(map(str, words)), loc="outside right upper", fontsize=8)
+    save_figure(drawing, path)
 
 
 def draw_images(path: Path, images: Mapping[str, Pixels], *, pixel_size: float) -> None:
@@ -90,11 +136,7 @@ def draw_images(path: Path, images: Mapping[str, Pixels], *, pixel_size: float) 
         Of all, in Å/px.
     """
     lines = -(-len(images) // IN_A_ROW)
-    drawing = Figure(
-        figsize=(PANEL_WIDTH * IN_A_ROW, (PANEL_WIDTH + 0.3) * lines),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-    )
+    drawing = new_figure(PANEL_WIDTH * IN_A_ROW, (PANEL_WIDTH + 0.3) * lines)
     every = list(drawing.subplots(lines, IN_A_ROW, squeeze=False).flat)
     for axes in every:
         axes.set_axis_off()
@@ -102,29 +144,4 @@ def draw_images(path: Path, images: Mapping[str, Pixels], *, pixel_size: float) 
         top, left = (max(0, (side - SHOWN) // 2) for side in image.shape)
         middle = image[top : top + SHOWN, left : left + SHOWN]
         draw_panel(axes, Panel(image=middle, pixel_size=pixel_size, title=name))
-    with replacing(path) as temporary:
-        drawing.savefig(temporary, format="png")
-
-
-def draw_lines(
-    axes: Axes,
-    rows: Sequence[Row],
-    figure: str,
-    *,
-    names: Sequence[str | float],
-    colour: str,
-) -> None:
-    """Dots and means of one panel."""
-    groups: dict[Key, list[Row]] = grouped(rows, colour)
-    for number, ((word,), own) in enumerate(groups.items()):
-        shift = 0.6 * ((number + 0.5) / len(groups) - 0.5)
-        paint = f"C{number}"
-        for (name,), some in grouped(own, "denoiser").items():
-            height = names.index(name) + shift
-            values = column(some, figure)
-            axes.plot(values, np.full(len(values), height), ".", color=paint, alpha=0.3)
-            axes.plot(
-                [mean(some, figure)], [height], "|", color=paint, markersize=9, mew=2
-            )
-        axes.plot([], [], "|", color=paint, mew=2, label=str(word))
-    axes.grid(axis="x", linewidth=0.4)
+    save_figure(drawing, path)

@@ -235,7 +235,7 @@ def conclude(rows: Sequence[Row], record: Path | None) -> None:
     click.echo()
     print_table(mean_rows(rows))
     compared = [
-        row | {"method": f"{figure} {row['method']}"}
+        row
         for figure in FIGURES
         for row in compared_with_raw(rows, figure, unit="seed")
     ]

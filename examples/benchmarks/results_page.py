@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from charts import draw_dots, draw_over_dose
+from charts import draw_dots, draw_over_dose, draw_shifts
 from tables import grouped, markdown, pivot
 
 from cryoscore_plugin.cli.records import Row
@@ -112,11 +112,23 @@ def section_text(record: Path, section: Section) -> list[str]:
             table = pivot(own, figure, line="denoiser", across=[section.across])
             parts.append(markdown(table))
         parts.append(f"![{figure}]({picture.name})\n")
-    compared = record.with_stem(f"{record.stem}_compared")
-    if compared.exists():
-        parts.append(COMPARED)
-        parts.append(markdown(json.loads(compared.read_text(encoding="utf-8"))))
-    return parts
+    return parts + comparison_text(record, section)
+
+
+def comparison_text(record: Path, section: Section) -> list[str]:
+    """How the denoisers of a record compare with raw, if that was recorded."""
+    path = record.with_stem(f"{record.stem}_compared")
+    if not path.exists():
+        return []
+    rows: list[Row] = json.loads(path.read_text(encoding="utf-8"))
+    picture = path.with_suffix(".png")
+    draw_shifts(
+        picture,
+        rows,
+        panel=section.panel or "figure",
+        colour=section.across if section.across in rows[0] else "figure",
+    )
+    return [COMPARED, markdown(rows), f"![compared with raw]({picture.name})\n"]
 
 
 COMPARED = (

@@ -261,7 +261,7 @@ def conclude(rows: Sequence[Row], record: Path | None) -> None:
         print_table(pivot(rows, figure, line="denoiser", across=["dose"]))
     write_record(rows, record)
     compared = [
-        {"figure": "correlation"} | row
+        row
         for own in grouped(rows, "dose").values()
         for row in compared_with_raw(own, "correlation", unit="scene", within=["dose"])
     ]

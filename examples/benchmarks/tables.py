@@ -74,6 +74,7 @@ def compared_with_raw(
     within : Sequence[str]
         Columns that tell groups, each with a baseline of its own.
     """
+    told: list[Row] = []
     methods = []
     for group, some in grouped(rows, *within).items():
         by_name = {
@@ -81,15 +82,18 @@ def compared_with_raw(
             for (name,), own in grouped(some, "denoiser").items()
         }
         raw = by_name.pop(BASELINE, {})
-        methods += [
-            (
-                " ".join(map(_word, (*group, name))),
-                [(raw[key], value) for key, value in own.items()],
-            )
-            for name, own in by_name.items()
-            if len(raw) >= FEWEST_PAIRS and raw.keys() == own.keys()
-        ]
-    return comparison_rows(methods)
+        for name, own in by_name.items():
+            if len(raw) < FEWEST_PAIRS or raw.keys() != own.keys():
+                continue
+            about = dict(zip(within, group, strict=True))
+            told.append({"figure": figure} | about | {"denoiser": name})
+            pairs = [(raw[key], value) for key, value in own.items()]
+            methods.append((str(name), pairs))
+    found = comparison_rows(methods)
+    return [
+        about | {name: value for name, value in row.items() if name != "method"}
+        for about, row in zip(told, found, strict=True)
+    ]
 
 
 def write_beside(rows: Sequence[Row], record: Path | None, word: str) -> None:

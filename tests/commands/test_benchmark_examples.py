@@ -368,9 +368,9 @@ def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
     assert "| denoiser | 2 | 6 |\n| --- | --- | --- |\n| raw | 0.02 | 0.06 |" in text
     assert "Mean average precision, picker ring" in text
     assert "| ours | 0.5 | 0.5 |" in text
-    assert "| log full ours | 2 | 0 | 0 | 0 | 1 | 1 |" in text
+    assert "| best_f1 | log | full | ours | 2 | 0 | 0 | 0 | 1 | 1 |" in text
     pictures = [f"simulated_{name}.png" for name in page.LIKENESS.figures]
-    pictures += [f"apoferritin_{name}.png" for name in page.PICKING]
+    pictures += [f"apoferritin_{name}.png" for name in (*page.PICKING, "compared")]
     for name in pictures:
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

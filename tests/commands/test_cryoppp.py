@@ -95,7 +95,7 @@ def test_defaults_run_in_a_process_of_their_own(easy):
     for name in ("raw", "band-pass", "particle"):
         assert ["10081", name, "log", "2", "1", "1"] in [line[:6] for line in lines]
     assert "average_precision, compared with raw" in done.stdout
-    assert "10081 log particle" in done.stdout
+    assert ["average_precision", "10081", "log", "particle"] in [x[:4] for x in lines]
 
 
 def test_all_particles_are_found_where_noise_is_weak(benchmark, easy):
@@ -146,8 +146,10 @@ def test_denoisers_are_compared_with_raw_by_data_set(benchmark, easy, noisy):
     )
     assert code == 0, said.err
     compared = json.loads(Path("figures_compared.json").read_text())
-    names = [f"{number} log band-pass" for number in (10081, 10532)]
-    assert [row["method"] for row in compared] == names
+    assert [row["data_set"] for row in compared] == ["10081", "10532"]
+    assert {(row["picker"], row["denoiser"]) for row in compared} == {
+        ("log", "band-pass")
+    }
     hard = [row for row in rows if row["data_set"] == "10532"]
     raw, other = (
         np.array(column(hard, "average_precision", x)) for x in ("raw", "band-pass")
