@@ -28,7 +28,8 @@ miss faint particles: compare denoisers with each other, and do not read the pre
 absolute.
 
 Of frames also the correlation with `rest`, whose noise is independent, in bands of
-spatial frequency. Background is the same in both: it counts as signal there.
+spatial frequency, both without their slow level. Background is the same in both: it
+counts as signal there.
 """
 
 from __future__ import annotations

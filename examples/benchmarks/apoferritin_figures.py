@@ -22,9 +22,11 @@ from cryoscore_plugin.evaluation.pickers import (
     find_picks,
     template_correlation,
 )
+from cryoscore_plugin.local_mean import without_local_mean
 
 DIAMETER = 120.0  # Å
 BORDER = 45.0  # px
+LEVEL = 120.0  # Å; standard deviation of the Gaussian mean that is the slow level
 BANDS = ((250, 150), (150, 80), (80, 40), (40, 20), (250, 12))  # Å
 
 
@@ -134,15 +136,25 @@ def rest_rows(name: str, images: dict[Path, Pixels]) -> list[Row]:
     """Correlation of denoised frames with the rest of their movies, band by band."""
     rows: list[Row] = []
     for raw, image in images.items():
-        rest = read_pixels(raw.with_name(f"{raw.stem}_rest.mrc"))
+        rest = levelled(read_pixels(raw.with_name(f"{raw.stem}_rest.mrc")))
+        frame = levelled(image)
         rows += [
             {"denoiser": name, "micrograph": raw.stem}
             | {"band": f"{long}-{short} Å"}
             | {
                 "correlation": band_correlation(
-                    image, rest, pixel_size=PIXEL_SIZE, band=(1 / long, 1 / short)
+                    frame, rest, pixel_size=PIXEL_SIZE, band=(1 / long, 1 / short)
                 )
             }
             for long, short in BANDS
         ]
     return rows
+
+
+def levelled(image: Pixels) -> Pixels:
+    """An image without its slow level.
+
+    Frame and rest have the same, and at the edges of an image it leaks into all bands.
+    """
+    pixels = torch.from_numpy(image.astype(np.float32))
+    return without_local_mean(pixels, sigma=LEVEL / PIXEL_SIZE).numpy()
