@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +27,17 @@ DOTS_PER_INCH = 300
 MOST_NAMED = 10
 """Curves up to which each is named; a longer legend would cover them."""
 
+MOST_MARKED = 15
+"""Points up to which each of a curve is marked; of more, the line says all."""
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by those who see no red or green (Okabe and Ito 2008)."""
 
 MARKERS = "osD^vPX"
 """Told apart without any colour."""
 
-STYLES = ("-", "--", "-.")
-"""Of lines, when the colours have all been used."""
+STYLES = ("-", "--", "-.", ":")
+"""Of the lines of one family."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +54,9 @@ class Curve:
         Ends of the interval of each y, drawn as bars or, of a dense curve, as a shade.
     chance : Values or None
         Values of y that mean nothing, drawn as a dotted line in the same colour.
+    family : str
+        Curves of one family, such as those of one method, have one colour in all plots
+        of a figure, and lines of their own. Without it a curve is a family.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Curve:
     low: Values | None = None
     high: Values | None = None
     chance: Values | None = None
+    family: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,20 +98,17 @@ class Plot:
     Attributes
     ----------
     curves : Sequence[Curve]
-        Curves of one name have one colour in all plots of a figure.
+        From back to front.
     x, y : Axis
         The axes.
     threshold : float or None
         A value of y that is marked by a line.
-    dense : bool
-        Whether the points are so many that a line says more than they do.
     """
 
     curves: Sequence[Curve]
     x: Axis
     y: Axis
     threshold: float | None = None
-    dense: bool = False
 
 
 def write_curves(
@@ -160,9 +165,9 @@ def write_plots(
     rows = -(-len(plots) // columns)
     figure = new_figure(SIZE[0] * columns, SIZE[1] * rows)
     places = figure.subplots(rows, columns, squeeze=False).ravel()
-    names = list(dict.fromkeys(one.name for plot in plots for one in plot.curves))
+    families = list(dict.fromkeys(_family(x) for plot in plots for x in plot.curves))
     for letter, axes, plot in zip("abcdefghij", places, plots, strict=False):
-        _draw_plot(axes, plot, names)
+        _draw_plot(axes, plot, families)
         if len(plots) > 1:
             axes.set_title(letter, loc="left", fontweight="bold")
     for axes in places[len(plots) :]:
@@ -210,11 +215,20 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format=path.suffix.removeprefix("."))
 
 
-def _draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
-    """The curves of one plot, each in the colour of its name."""
+def _family(curve: Curve) -> str:
+    return curve.family or curve.name
+
+
+def _draw_plot(axes: Axes, plot: Plot, families: Sequence[str]) -> None:
+    """The curves of one plot, each in the colour of its family."""
+    seen: Counter[str] = Counter()
     for curve in plot.curves:
-        number = names.index(curve.name)
-        _draw_curve(axes, curve, number=number, dense=plot.dense)
+        family = _family(curve)
+        number, member = families.index(family), seen[family]
+        seen[family] += 1
+        # When the colours have all been used, the lines tell.
+        style = STYLES[(number // len(COLOURS) + member) % len(STYLES)]
+        _draw_curve(axes, curve, number=number, style=style)
     if plot.threshold is not None:
         axes.axhline(plot.threshold, color="grey", linewidth=1, linestyle="--")
     axes.set_xlabel(plot.x.label)
@@ -230,13 +244,13 @@ def _draw_plot(axes: Axes, plot: Plot, names: Sequence[str]) -> None:
     axes.set_ylim(plot.y.low, plot.y.high)
 
 
-def _draw_curve(axes: Axes, curve: Curve, *, number: int, dense: bool) -> None:
+def _draw_curve(axes: Axes, curve: Curve, *, number: int, style: str) -> None:
     """A curve with its interval and what chance gives."""
-    colour = COLOURS[number % len(COLOURS)]
+    colour, dense = COLOURS[number % len(COLOURS)], len(curve.x) > MOST_MARKED
     marker = "" if dense else MARKERS[number % len(MARKERS)]
     axes.plot(
         *(curve.x, curve.y),
-        STYLES[number // len(COLOURS) % len(STYLES)],
+        style,
         color=colour,
         marker=marker,
         markersize=4,

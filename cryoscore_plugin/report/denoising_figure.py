@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +106,10 @@ def _plot(
         stack = np.array([values(image) for image in one.images], dtype=np.float64)
         edges = RINGS if stack.shape[1] == len(RINGS) - 1 else RESIDUAL_RINGS
         middle = (edges[:-1] + edges[1:]) / 2
-        curves.append(_curve(one.label, middle, stack, spread=shaded))
+        curve = _curve(one.label, middle, stack, spread=shaded)
+        curves.append(replace(curve, family=one.name))
     x = Axis(label="Spatial frequency (1/Å)", low=0.0)
-    return Plot(curves=curves, x=x, y=y, threshold=threshold, dense=True)
+    return Plot(curves=curves, x=x, y=y, threshold=threshold)
 
 
 def _over_dose(series: Sequence[Series]) -> Iterator[Plot]:
