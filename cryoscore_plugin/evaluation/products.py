@@ -15,6 +15,7 @@ from scipy import fft
 
 from cryoscore_plugin.arrays import Image, Values
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.spectrum import mode_counts
 
 Band = tuple[float, float]
 """Lowest and highest spatial frequency that counts, in 1/Å."""
@@ -102,7 +103,7 @@ def band_products(
     )
     # Only these: for a fine micrograph they are few.
     inside = frequency <= max(high for _, high in bands)
-    frequency, counts = frequency[inside], _mode_counts((h, w))[inside]
+    frequency, counts = frequency[inside], mode_counts((h, w)).double().numpy()[inside]
     one, other = (
         fft.rfft2(image.astype(np.float64))[inside] for image in (first, second)
     )
@@ -123,16 +124,6 @@ def band_products(
         )
         raise InputError(msg)
     return Products(own=own, shared=shared, true=true, count=count)
-
-
-def _mode_counts(shape: tuple[int, int]) -> np.ndarray:
-    """How often each coefficient of the half plane counts: once or twice."""
-    h, w = shape
-    counts = np.full((h, w // 2 + 1), 2.0)
-    counts[:, 0] = 1
-    if w % 2 == 0:
-        counts[:, -1] = 1
-    return counts
 
 
 def _ratio(above: Values, below: Values, *, otherwise: float) -> Values:
