@@ -97,24 +97,17 @@ def spike_in(  # noqa: PLR0913  one argument for each option
     from cryoscore_plugin.mrc import read_micrograph, write_micrograph  # noqa: PLC0415
     from cryoscore_plugin.optics import Optics  # noqa: PLC0415
 
-    about = ParticleSettings.model_validate(about_particle)
-    model = read_particle(particle, about)
+    model = read_particle(particle, ParticleSettings.model_validate(about_particle))
     found = find_micrographs(inputs, output=output)
     tasks = plan_outputs(found, output / IMAGES)
     make_new_folder(output)
     assumed = Optics(defocus_u=defocus * MICROMETRE, defocus_v=defocus * MICROMETRE)
     rows: list[Row] = []
     for number, (one, task) in enumerate(zip(found, tasks, strict=True)):
-        size = pixel_size if pixel_size is not None else one.pixel_size
-        micrograph = read_micrograph(one.path, pixel_size=size)
-        optics = one.optics or assumed
+        micrograph = read_micrograph(one.path, pixel_size=pixel_size or one.pixel_size)
+        optics, rng = one.optics or assumed, np.random.default_rng([seed, number])
         result, places = spike(
-            micrograph,
-            model,
-            optics,
-            count=count,
-            ratios=ratios,
-            rng=np.random.default_rng([seed, number]),
+            micrograph, model, optics, count=count, ratios=ratios, rng=rng
         )
         task.output.parent.mkdir(parents=True, exist_ok=True)
         write_micrograph(task.output, result, labels=[LABEL])
