@@ -33,12 +33,12 @@ NO_PIXEL_SIZE = (
 )
 
 
-def read_micrograph(path: Path, *, pixel_size: float | None = None) -> Micrograph:
+def read_micrograph(path: str | Path, *, pixel_size: float | None = None) -> Micrograph:
     """Read one image from an MRC file (also .gz and .bz2) or a TIFF file.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file.
     pixel_size : float or None
         In Å/px; counts more than the header. None takes the header's.
@@ -49,6 +49,7 @@ def read_micrograph(path: Path, *, pixel_size: float | None = None) -> Micrograp
         If the file cannot be read or is damaged, is no image or more than one,
         has pixels that are not finite, or no pixel size is known.
     """
+    path = Path(path)
     if is_tiff(path):
         pixels, header_size = read_tiff(path)
         if (size := pixel_size or header_size) is None:

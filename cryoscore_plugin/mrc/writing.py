@@ -28,7 +28,7 @@ LARGEST_FLOAT16 = 65504.0
 
 
 def write_micrograph(
-    path: Path,
+    path: str | Path,
     micrograph: Micrograph,
     *,
     dtype: Literal["float32", "float16"] = "float32",
@@ -38,7 +38,7 @@ def write_micrograph(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         The file; its folder exists. An earlier file of this name is replaced.
     micrograph : Micrograph
         Pixels, pixel size and place.
@@ -54,7 +54,7 @@ def write_micrograph(
     OSError
         If the file cannot be written; the temporary file is then removed.
     """
-    write_stack(path, [micrograph], dtype=dtype, labels=labels)
+    write_stack(Path(path), [micrograph], dtype=dtype, labels=labels)
 
 
 def write_stack(

@@ -163,7 +163,7 @@ def test_quick_start_denoises_a_micrograph(tmp_path: Path) -> None:
     write_micrograph(raw, Micrograph(pixels=noise, pixel_size=1.5))
     words = [sys.executable, EXAMPLES / "quick_start.py", raw, denoised]
     subprocess.run(words, check=True, timeout=100, capture_output=True)
-    result = read_micrograph(denoised)
+    result = read_micrograph(str(denoised))
     assert result.pixel_size == pytest.approx(1.5)
     # Pure noise: little of it may be left.
     assert result.pixels.std() < 0.3 * noise.std()
