@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.halves import wholes_of
 from cryoscore_plugin.batch.inputs import table_formats
 from cryoscore_plugin.batch.ledger import ledger_state, read_ledger
@@ -15,6 +14,7 @@ from cryoscore_plugin.batch.monitor import JobMonitor, MicrographResult, Microgr
 from cryoscore_plugin.batch.plan import mirror_outputs
 from cryoscore_plugin.batch.projects import FoundProject, find_project
 from cryoscore_plugin.batch.resume import Recipe, WorkList, sort_tasks
+from cryoscore_plugin.batch.run_facts import run_facts
 from cryoscore_plugin.batch.selection import Selection
 from cryoscore_plugin.batch.work import Assignment, Engine, work_on
 from cryoscore_plugin.settings import DenoiseSettings
@@ -162,21 +162,17 @@ def run_batch(
     CryoScoreError
         As `work_on` says.
     """
-    facts = {
-        "command": request.command,
-        "folder": str(Path.cwd()),
-        "project": plan.project.description,
-        "micrographs": len(plan.everything),
-        "version": __version__,
-        "model": request.model.fingerprint,
-        "card": request.model.card,
-        "settings": request.settings.model_dump(mode="json"),
-    }
+    facts = run_facts(
+        request.settings,
+        request.model,
+        command=request.command,
+        project=plan.project.description,
+    )
     assignment = Assignment(
         recipe=request.recipe,
         output=request.output,
         retry_failed=request.retry_failed,
-        facts=facts,
+        facts=facts | {"micrographs": len(plan.everything)},
         on_sorted=on_sorted,
     )
     return work_on(plan.chosen, assignment, monitor, engine)

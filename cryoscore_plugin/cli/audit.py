@@ -154,6 +154,7 @@ def audit_task(
         path=task.source,
         below=task.output,
         pixel_size=task.pixel_size,
+        halves=task.halves,
         optics=task.optics,
     )
     return run_audit([found], settings, output)
@@ -249,12 +250,12 @@ def _halves(
     from cryoscore_plugin.evaluation.audit_controls import (  # noqa: PLC0415
         drawn_halves,
     )
-    from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415
+    from cryoscore_plugin.mrc import read_halves  # noqa: PLC0415
 
     paths = one.halves or find_halves(one.path)
-    if len(paths) != 2:
+    if not paths or not all(path.is_file() for path in paths):
         return drawn_halves(raw, working_pixel_size=working_pixel_size, seed=seed)
-    first, second = (read_micrograph(x, pixel_size=raw.pixel_size) for x in paths)
+    first, second = read_halves(paths, pixel_size=raw.pixel_size)
     for half in (first, second):
         if half.pixels.shape != raw.pixels.shape:
             sizes = ["{1} x {0} px".format(*x.pixels.shape) for x in (half, raw)]

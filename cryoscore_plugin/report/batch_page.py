@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from cryoscore_plugin.report.histograms import histogram_svg, session_svg
+from cryoscore_plugin.report.provenance import reference_sentences
 
 LABELS = {
     "noise_level": "Noise level",
@@ -257,12 +258,12 @@ def _model(page: BatchPage) -> str:
     if not isinstance(card, dict):
         return "<p>The ledger does not say which model was used.</p>"
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+    reference = escape(" ".join(reference_sentences(page.run)))
     limits = "".join(f"<li>{escape(str(one))}</li>" for one in card.get("limits", []))
     return (
         f"<p><strong>{escape(str(page.run.get('model', '')))}</strong>: "
         f"{escape(str(card.get('description', '')))}</p>\n"
-        f"<p>No reference density was used: the model knows nothing about the particles "
-        f"of this data set.</p>\n<h3>Limits</h3>\n<ul>{limits}</ul>\n"
+        f"<p>{reference}</p>\n<h3>Limits</h3>\n<ul>{limits}</ul>\n"
         f"<details><summary>The whole model card</summary><pre>{escape(text)}</pre>"
         "</details>"
     )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.ledger import LedgerEntry
 from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.batch.resume import Recipe, output_name, stamp
+from cryoscore_plugin.batch.run_facts import run_facts
 from cryoscore_plugin.files import absolute
 from cryoscore_plugin.report.batch_report import write_files
 from cryoscore_plugin.settings import DenoiseSettings
@@ -57,15 +56,7 @@ def write_job_report(
     """
     model = read_model_facts(settings.model)
     recipe = Recipe(model=model.fingerprint, settings=settings)
-    run: Mapping[str, Any] = {
-        "command": command,
-        "folder": str(Path.cwd()),
-        "project": project,
-        "version": __version__,
-        "model": model.fingerprint,
-        "card": model.card,
-        "settings": settings.model_dump(mode="json"),
-    }
+    run = run_facts(settings, model, command=command, project=project)
     entries = [_entry(result, recipe.key, folder) for result in results]
     return write_files(folder, entries, [run], pictures=PICTURES)
 

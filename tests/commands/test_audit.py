@@ -78,9 +78,9 @@ def test_count_and_seed_change_the_figures(audit):
 
 def test_halves_of_frames_are_taken_where_they_are(audit, scenes):
     whole = read_micrograph(scenes / "a.mrc")
-    small = replace(whole, pixels=whole.pixels[:80, :80])
-    for name in ("a_EVN", "a_ODD"):
-        write_micrograph(scenes / f"{name}.mrc", small)
+    for name, first in (("a_EVN", 0), ("a_ODD", 16)):
+        half = replace(whole, pixels=whole.pixels[first:, first:][:80, :80])
+        write_micrograph(scenes / f"{name}.mrc", half)
     answer = audit(*GUIDED, "--count", "1")
     assert answer.code == 1
     assert "raw/a_EVN.mrc has 80 x 80 px, but raw/a.mrc has 96 x 96" in answer.err
@@ -112,3 +112,20 @@ def test_a_failed_audit_fails_the_command(shell, scenes, tiny_checkpoint, monkey
     assert answer.code == 1
     assert "FAIL: do not use them" in answer.err
     assert Path("out/a.mrc").exists()
+
+
+def test_halves_that_a_table_names_are_taken_from_a_run(shell, scenes, tiny_checkpoint):
+    whole = read_micrograph(scenes / "a.mrc")
+    for name, first in (("even", 0), ("odd", 16)):
+        half = replace(whole, pixels=whole.pixels[first:, first:][:80, :80])
+        write_micrograph(Path(f"{name}.mrc"), half)
+    columns = (
+        "_rlnMicrographName #1\n_rlnMicrographNameEven #2\n_rlnMicrographNameOdd #3"
+    )
+    Path("t.star").write_text(
+        f"data_\n\nloop_\n{columns}\nraw/a.mrc even.mrc odd.mrc\n"
+    )
+    words = ("denoise", "t.star", "--model", tiny_checkpoint, "--output", "out")
+    answer = shell(*words, *GUIDED)
+    assert answer.code == 1
+    assert "even.mrc has 80 x 80 px, but raw/a.mrc has 96 x 96" in answer.err

@@ -18,7 +18,13 @@ from cryoscore_plugin.mrc import write_micrograph
 from cryoscore_plugin.report.batch_report import write_report
 from cryoscore_plugin.report.current import is_current
 from cryoscore_plugin.report.histograms import histogram_svg, session_svg
+from cryoscore_plugin.report.provenance import reference_sentences
 
+GUIDED = {
+    "reference": "ball R3 0123456789ab",
+    "settings": {"guidance": 0.5},
+    "card": {"training": {"guidance": {"strength": 0.2, "reference": "rod R1 ba98"}}},
+}
 HOSTILE = "x</script><script>document.title='broken'</script>.mrc"
 SENTENCE = "m3.mrc is truncated. Make or copy it again."
 
@@ -81,6 +87,14 @@ def data_of(made):
     text = page_of(made)
     [data] = re.findall(r'id="data">(.*?)</script>', text, re.DOTALL)
     return json.loads(data)
+
+
+def test_reference_that_had_a_part_is_told_with_its_doubt():
+    first, doubt, training, last = reference_sentences(GUIDED)
+    assert first == "Guided with strength 0.5 by the reference ball R3 0123456789ab."
+    assert doubt.startswith("Warning: the reference is from the same data set (R3)")
+    assert training.endswith("guided in training, with strength 0.2, by rod R1 ba98.")
+    assert "not independent" in last
 
 
 def test_csv_has_a_row_for_each_micrograph_with_its_numbers(made):
