@@ -26,10 +26,13 @@ class Card:
 
     Attributes
     ----------
+    command : str
+        That of the job, after `cryoscore cryosparc`.
     title, description : str
         Of the job; the description may use Markdown.
     """
 
+    command: str
     title: str
     description: str
 

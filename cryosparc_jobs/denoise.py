@@ -8,24 +8,20 @@ micrographs. What is finished is not done again, so a job that was stopped goes 
 
 from __future__ import annotations
 
-from typing import Any
-
 from cryoscore_plugin.settings import DenoiseSettings
-from cryosparc_jobs.card import Card, make_card
+from cryosparc_jobs.card import Card
 from cryosparc_jobs.client import Connection
-from cryosparc_jobs.exposures import FOLDER, INPUT, RAW, read_exposures
-from cryosparc_jobs.external_job import ExternalJob
+from cryosparc_jobs.exposures import FOLDER, INPUT, read_exposures
 from cryosparc_jobs.lifecycle import running
 from cryosparc_jobs.monitor import Record
 from cryosparc_jobs.outputs import Work, add_outputs, save_outputs
-from cryosparc_jobs.projects import Project
-from cryosparc_jobs.provenance import provenance
 from cryosparc_jobs.reference import reference_facts, with_reference
 from cryosparc_jobs.request import Request
-from cryosparc_jobs.start import open_place
+from cryosparc_jobs.start import Start, make_start, open_place
 from cryosparc_jobs.steps import check_settings, denoise_exposures, finish
 
 CARD = Card(
+    command="denoise",
     title="Denoise micrographs (cryoscore)",
     description=(
         "Pick on the output *micrographs* with **Pick on denoised micrographs** "
@@ -60,20 +56,20 @@ def run_denoise_job(
         If something cannot be found or used, the job was killed, or all micrographs
         failed. The job is then not completed.
     """
-    facts, project, job = prepare_job(connection, request, settings)
-    with running(job):
-        work = begin(project, job, request, settings, facts=facts)
-        rows = job.inputs.load(INPUT)
+    start = prepare_job(connection, request, settings)
+    with running(start.job):
+        work = begin(start, settings)
+        rows = start.job.inputs.load(INPUT)
         denoise_exposures(work, read_exposures(rows, str(request.source)))
         save_outputs(work, rows)
-        finish(work, facts)
+        finish(work, start.facts)
     work.place.clean()
     return work.record
 
 
 def prepare_job(
     connection: Connection, request: Request, settings: DenoiseSettings
-) -> tuple[dict[str, Any], Project, ExternalJob]:
+) -> Start:
     """Check what can be checked, and make the job or find it.
 
     Parameters
@@ -81,58 +77,45 @@ def prepare_job(
     connection, request, settings
         As for `run_denoise_job`.
 
-    Returns
-    -------
-    facts, project, job
-        What the job is made with, where it is, and the job: connected, not running.
-
     Raises
     ------
     CryoScoreError
         If something cannot be found or used.
     """
     check_settings(settings)
-    facts = provenance(connection, request.source, settings, model=settings.model)
-    project = Project(connection, request.project)
-    project.check_output(request.source, "exposure", RAW)
-    facts["reference"] = reference_facts(project, request, settings)
-    job = make_card(project, request, CARD)
-    facts["command"] = request.command("denoise", job.uid, settings)
-    return facts, project, job
+    return make_start(
+        connection,
+        request,
+        settings,
+        card=CARD,
+        model=settings.model,
+        more=lambda project: {"reference": reference_facts(project, request, settings)},
+    )
 
 
-def begin(
-    project: Project,
-    job: ExternalJob,
-    request: Request,
-    settings: DenoiseSettings,
-    *,
-    facts: dict[str, Any],
-) -> Work:
+def begin(start: Start, settings: DenoiseSettings) -> Work:
     """Tell the event log what is going to happen, and find out where files go.
 
     Parameters
     ----------
-    project, job
+    start : Start
         Of `prepare_job`; the job runs.
-    request, settings
+    settings : DenoiseSettings
         As for `run_denoise_job`.
-    facts : dict[str, Any]
-        What the job is made with.
 
     Raises
     ------
     InputError
         If CryoSPARC refuses an output or a folder.
     """
-    place = open_place(project, job, request, facts, below=FOLDER)
+    place = open_place(start, below=FOLDER)
     work = Work(
-        job=job,
+        job=start.job,
         place=place,
-        settings=with_reference(job, place, settings, facts["reference"]),
+        settings=with_reference(start.job, place, settings, start.facts["reference"]),
         record=Record(),
-        picking_output=request.picking_output,
-        half_sample=request.half_sample,
+        picking_output=start.request.picking_output,
+        half_sample=start.request.half_sample,
     )
     add_outputs(work)
     return work

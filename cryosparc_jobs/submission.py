@@ -17,11 +17,10 @@ from cryoscore_plugin.settings import DenoiseSettings, TrainSettings
 from cryosparc_jobs.checks import token_path
 from cryosparc_jobs.client import Connection, connect
 from cryosparc_jobs.denoise import prepare_job
-from cryosparc_jobs.external_job import ExternalJob
 from cryosparc_jobs.login import Login
 from cryosparc_jobs.order import Order
-from cryosparc_jobs.projects import Project
 from cryosparc_jobs.request import Request, denoise_options, job_options
+from cryosparc_jobs.start import Start
 from cryosparc_jobs.submit import (
     Place,
     Resources,
@@ -65,10 +64,11 @@ def submit_job(order: Order, login: Login, words: Sequence[str]) -> str:
     )
     connection = connect(login)
     _check_login_for_nodes(connection)
-    _, project, job = _JOBS[verb].prepare(connection, request, settings)
+    start = _JOBS[verb].prepare(connection, request, settings)
+    job = start.job
     more = () if request.job else ("--job", job.uid)
     command = ["cryosparc", verb, *rest, *more, "--url", login.url]
-    place = Place(project=request.project, job=job.uid, folder=project.folder())
+    place = Place(project=request.project, job=job.uid, folder=start.project.folder())
     script = _write(order, command_line(command), place)
     if send is None:
         return f"Wrote {script} for {request.project} {job.uid}. Submit it by hand."
@@ -84,7 +84,7 @@ class _Job:
 
     options: Callable[[Any], Any]
     settings: type[BaseModel]
-    prepare: Callable[..., tuple[dict[str, Any], Project, ExternalJob]]
+    prepare: Callable[..., Start]
 
 
 _JOBS = {

@@ -27,18 +27,18 @@ from cryoscore_plugin.training.monitor import Progress
 from cryoscore_plugin.training.own_session import selected_sources
 from cryoscore_plugin.training.run_state import CURVE
 from cryoscore_plugin.training.sources import TrainingSource
-from cryosparc_jobs.card import Card, make_card
+from cryosparc_jobs.card import Card
 from cryosparc_jobs.client import Connection
-from cryosparc_jobs.exposures import INPUT, RAW, Exposure, read_exposures
+from cryosparc_jobs.exposures import INPUT, Exposure, read_exposures
 from cryosparc_jobs.external_job import ExternalJob
 from cryosparc_jobs.lifecycle import KillWatch, running
 from cryosparc_jobs.places import Place
-from cryosparc_jobs.projects import Project
-from cryosparc_jobs.provenance import FILE, as_bytes, provenance
+from cryosparc_jobs.provenance import FILE, as_bytes
 from cryosparc_jobs.request import Request
-from cryosparc_jobs.start import open_place
+from cryosparc_jobs.start import Start, make_start, open_place
 
 CARD = Card(
+    command="train",
     title="Train a denoiser (cryoscore)",
     description=(
         "A model that goes on learning from these micrographs. It lies in the folder "
@@ -101,14 +101,15 @@ def run_train_job(
         If something cannot be found or used, or the job was killed. The job is then
         not completed.
     """
-    facts, project, job = prepare_train_job(connection, request, settings)
+    start = prepare_train_job(connection, request, settings)
+    job = start.job
     with running(job):
-        place = open_place(project, job, request, facts)
+        place = open_place(start)
         exposures = read_exposures(job.inputs.load(INPUT), str(request.source))
         log = TrainingLog(job)
         sources = _fetched(place, exposures, settings, log)
         model = train_and_tell(sources, settings, output=place.own(""), monitor=log)
-        _finish(job, place, model, facts)
+        _finish(job, place, model, start.facts)
         log.on_message(_advice(request, model.checkpoint))
     place.clean(keep=model.checkpoint.name)
     return model
@@ -116,7 +117,7 @@ def run_train_job(
 
 def prepare_train_job(
     connection: Connection, request: Request, settings: TrainSettings
-) -> tuple[dict[str, Any], Project, ExternalJob]:
+) -> Start:
     """Check what can be checked, and make the job or find it.
 
     Parameters
@@ -124,22 +125,12 @@ def prepare_train_job(
     connection, request, settings
         As for `run_train_job`.
 
-    Returns
-    -------
-    facts, project, job
-        What the job is made with, where it is, and the job: connected, not running.
-
     Raises
     ------
     CryoScoreError
         If something cannot be found or used.
     """
-    facts = provenance(connection, request.source, settings, model=settings.start)
-    project = Project(connection, request.project)
-    project.check_output(request.source, "exposure", RAW)
-    job = make_card(project, request, CARD)
-    facts["command"] = request.command("train", job.uid, settings)
-    return facts, project, job
+    return make_start(connection, request, settings, card=CARD, model=settings.start)
 
 
 def _fetched(

@@ -75,11 +75,11 @@ def run_watch_job(
         If something cannot be found or used, the job was killed, or all micrographs
         failed. The job is then not completed.
     """
-    facts, project, job = prepare_job(connection, request, settings)
-    with running(job):
-        work = begin(project, job, request, settings, facts=facts)
-        _follow(work, project, request, pace)
-        finish(work, facts)
+    start = prepare_job(connection, request, settings)
+    with running(start.job):
+        work = begin(start, settings)
+        _follow(work, start.project, request, pace)
+        finish(work, start.facts)
     work.place.clean()
     return work.record
 
