@@ -24,7 +24,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -41,7 +40,7 @@ from tables import compared_with_raw, grouped, mean, pivot, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
-from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
+from cryoscore_plugin.density.atomic_model import read_atomic_model
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.evaluation.fidelity import (
     band_correlation,
@@ -67,15 +66,23 @@ BEST_TOPAZ = "topaz (best)"
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Masks:
+    """Where particles are in a scene, and where nothing is."""
+
+    particles: Mask
+    empty: Mask
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
     """One exposure of one scene; `index` is that of its model."""
 
     name: str
     index: int
-    model: AtomicModel
     dose: float
     image: SimulatedMicrograph
+    masks: Masks
 
     @property
     def micrograph(self) -> Micrograph:
@@ -84,24 +91,22 @@ class Case:
             pixels=self.image.noisy, pixel_size=PIXEL_SIZE, optics=self.image.optics
         )
 
-    @cached_property
-    def particles(self) -> Mask:
-        """Pixels inside particles."""
-        return self._near(self.model.diameter / PIXEL_SIZE / 2)
 
-    @cached_property
-    def empty(self) -> Mask:
-        """Pixels far from all particles."""
-        diameter = self.model.diameter / PIXEL_SIZE
-        empty = ~self._near(0.75 * diameter + 10)
-        # Near the edge there may be particles whose centres are outside.
-        rim = int(diameter)
-        empty[:rim] = empty[-rim:] = empty[:, :rim] = empty[:, -rim:] = False
-        return empty
-
-    def _near(self, distance: float) -> Mask:
-        h, w = self.image.noisy.shape
-        return near_particles(self.image.centers_yx, shape=(h, w), distance=distance)
+def find_masks(image: SimulatedMicrograph, *, diameter: float) -> Masks:
+    """Pixels inside particles, and pixels far from all; the diameter in Å."""
+    h, w = image.noisy.shape
+    particles, filled = (
+        near_particles(image.centers_yx, shape=(h, w), distance=distance)
+        for distance in (
+            diameter / PIXEL_SIZE / 2,
+            0.75 * diameter / PIXEL_SIZE + 10,
+        )
+    )
+    # Near the edge there may be particles whose centres are outside.
+    rim = int(diameter / PIXEL_SIZE)
+    empty = np.zeros((h, w), dtype=bool)
+    empty[rim : h - rim, rim : w - rim] = ~filled[rim : h - rim, rim : w - rim]
+    return Masks(particles=particles, empty=empty)
 
 
 def simulate(
@@ -109,7 +114,7 @@ def simulate(
 ) -> Iterator[Case]:
     """Each scene at each dose; what is random begins anew, so the scene is the same."""
     for (index, path), scene in product(enumerate(models), range(scenes)):
-        model = read_atomic_model(path)
+        model, masks = read_atomic_model(path), None
         for dose in DOSES:
             rng = np.random.default_rng([seed, index, scene])
             image = simulate_micrograph(
@@ -119,23 +124,28 @@ def simulate(
                 Exposure(shape=(size, size), pixel_size=PIXEL_SIZE, dose=dose),
                 rng=rng,
             )
+            # They take longer than the rest.
+            masks = masks or find_masks(image, diameter=model.diameter)
             yield Case(
                 name=f"{model.name}_{scene}",
                 index=index,
-                model=model,
                 dose=dose,
                 image=image,
+                masks=masks,
             )
 
 
 def judge(case: Case, output: Pixels) -> Row:
     """All figures of one output."""
     truth = case.image.clean
-    both = case.empty.any() and case.particles.any()
+    masks = case.masks
+    both = masks.empty.any() and masks.particles.any()
     return {
         "correlation": band_correlation(output, truth, pixel_size=PIXEL_SIZE),
         "slope": calibration_slope(output, truth, pixel_size=PIXEL_SIZE),
-        "empty_ice": empty_ice_ratio(output, particles=case.particles, empty=case.empty)
+        "empty_ice": empty_ice_ratio(
+            output, particles=masks.particles, empty=masks.empty
+        )
         if both
         else float("nan"),
     }

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import mrcfile
 import numpy as np
@@ -244,6 +244,19 @@ def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(
     assert log.splitlines() == ["denoise 4", "denoise 4"]
     # Noise in grey: a page without images would be white.
     assert imread(tmp_path / "example.png")[..., :3].mean() < 0.9
+
+
+def test_empty_ice_is_far_from_particles_and_from_the_rim():
+    image = SimpleNamespace(
+        noisy=np.zeros((200, 160)), centers_yx=np.array([[90.0, 80]])
+    )
+    # A particle of 20 px; what is outside the image may reach 20 px into it.
+    masks = import_module("simulated").find_masks(image, diameter=30.0)
+    y, x = np.indices((200, 160))
+    away = np.hypot(y - 90, x - 80)
+    np.testing.assert_array_equal(masks.particles, away <= 10)
+    inside = (y >= 20) & (y < 180) & (x >= 20) & (x < 140)
+    np.testing.assert_array_equal(masks.empty, inside & (away > 25))
 
 
 def test_simulated_scenes_are_guided_by_their_own_structure_and_by_a_decoy(
