@@ -12,13 +12,7 @@ from matplotlib.lines import Line2D
 from tables import column, grouped, mean
 
 from cryoscore_plugin.cli.records import Row
-from cryoscore_plugin.report.curves import (
-    Axis,
-    Curve,
-    new_figure,
-    save_figure,
-    write_curves,
-)
+from cryoscore_plugin.report.curves import COLOURS, new_figure, save_figure
 from cryoscore_plugin.report.figures import Panel, draw_panel
 
 PANEL_WIDTH, LINE_HEIGHT = 3.4, 0.3  # inches
@@ -30,20 +24,29 @@ Draw = Callable[[Axes, Sequence[Row], float, str], None]
 
 def draw_over_dose(path: Path, rows: Sequence[Row], figure: str) -> None:
     """Mean of a figure over the dose, a curve for each denoiser."""
-    curves = [
-        Curve(
-            name=str(name),
-            x=np.array([dose for (dose,) in grouped(own, "dose")], dtype=float),
-            y=np.array([mean(one, figure) for one in grouped(own, "dose").values()]),
+    drawing = new_figure(PANEL_WIDTH + 3.0, PANEL_WIDTH + 0.4)
+    axes = drawing.subplots()
+    doses = sorted({float(row["dose"]) for row in rows})
+    for number, ((name,), own) in enumerate(grouped(rows, "denoiser").items()):
+        by_dose = grouped(own, "dose")
+        axes.plot(
+            [float(dose) for (dose,) in by_dose],
+            [mean(some, figure) for some in by_dose.values()],
+            color=COLOURS[number % len(COLOURS)],
+            linestyle="-" if number < len(COLOURS) else "--",
+            marker=".",
+            label=str(name),
         )
-        for (name,), own in grouped(rows, "denoiser").items()
-    ]
-    write_curves(
-        path,
-        curves,
-        x=Axis(label="Dose (e/Å²)", log=True),
-        y=Axis(label=figure.replace("_", " "), low=0.0),
-    )
+    axes.set_xscale("log")
+    axes.set_xticks(doses, [f"{dose:g}" for dose in doses])
+    axes.minorticks_off()
+    axes.set_xlabel("dose (e/Å²)")
+    axes.set_ylabel(figure.replace("_", " "))
+    axes.set_ylim(bottom=0)
+    axes.grid(linewidth=0.4)
+    # Not in the axes, where it would cover curves.
+    drawing.legend(loc="outside right upper", fontsize=8)
+    save_figure(drawing, path)
 
 
 def draw_dots(
@@ -137,6 +140,8 @@ def draw_images(path: Path, images: Mapping[str, Pixels], *, pixel_size: float) 
     """
     lines = -(-len(images) // IN_A_ROW)
     drawing = new_figure(PANEL_WIDTH * IN_A_ROW, (PANEL_WIDTH + 0.3) * lines)
+    # About one dot for each pixel.
+    drawing.set_dpi(SHOWN / PANEL_WIDTH)
     every = list(drawing.subplots(lines, IN_A_ROW, squeeze=False).flat)
     for axes in every:
         axes.set_axis_off()
