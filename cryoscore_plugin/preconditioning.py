@@ -1,20 +1,24 @@
 """Scale what the network sees and gives, so that it works at every noise level.
 
-`D(u; sigma, e) = c_out F(3 asinh(c_in u / 3), c_noise, c_e)`: D is the estimate of the clean
-image from `u = x + b + sigma n` with white noise n of standard deviation 1,
-structured background b, and F a network whose inputs and targets have about
-unit size whatever sigma is. The input is compressed by asinh, because contamination
-is many times stronger than the noise. Units are those of the noise at full dose. e is
-the excess of the spectrum of the whole micrograph over its noise (`excess`), which may
-be a thousandth or a hundred times the noise: `c_e = asinh(50 e) / 4`.
+`D(u; sigma, e) = p w + q c_out F(c_in u, c_w w; sigma, e)`: D is the estimate of the clean
+image from `u = x + b + sigma n` with white noise n of standard deviation 1, structured
+background b, and F a network whose inputs and targets have about unit size whatever sigma
+is. w is the best linear estimate (`networks.spectral_filter`): where there is far more
+noise than signal nothing does better, and a single pixel of u says nothing. So F sees both,
+and a part p of w is taken as it is. Units are those of the noise at full dose.
+
+e is the excess of the spectrum of the whole micrograph over its noise (`excess`). F, the
+filter, p and q (which is 1 before they are trained) are told it as `asinh(50 e) / 4`, since
+it may be a thousandth or a hundred times the noise. Both pictures are compressed,
+`3 asinh(. / 3)`, because contamination is many times stronger than the noise.
 
 Karras et al. add a part of the input to the output (`c_skip u`), which helps where
 there is more signal than noise. Here the best such part is one or two per cent: all
-it would bring is a veil of fine noise over the result. So an untrained D returns
-zero, the mean of what is searched.
+it would bring is a veil of fine noise over the result; p w has none. An untrained D
+returns zero, the mean of what is searched.
 
-The tests hold that `c_in u` and the target of F have unit variance for
-x and b of the stated sizes.
+The tests hold that what F sees and the target of F have unit variance for x and b of the
+stated sizes.
 
 References
 ----------
@@ -29,14 +33,22 @@ import torch
 from torch import Tensor, nn
 
 from cryoscore_plugin.excess import Excess, spectral_excess
+from cryoscore_plugin.networks.spectral_filter import (
+    BandValues,
+    SpectralFilter,
+    apply_gain,
+    filtered_deviation,
+)
 from cryoscore_plugin.networks.unet import (
+    Inputs,
     Known,
     NoiseLevels,
     Tiles,
     UNet,
     UNetSettings,
+    zero,
 )
-from cryoscore_plugin.tensors import ImageTensor
+from cryoscore_plugin.tensors import ImageTensor, InputTensor
 
 SIGMA_DATA = 0.25
 """Typical standard deviation of particle signal in units of the noise at 3 Å/px.
@@ -71,6 +83,8 @@ class PreconditionedDenoiser(nn.Module):
     def __init__(self, settings: UNetSettings) -> None:
         super().__init__()
         self.network = UNet(settings)
+        self.filter = SpectralFilter(settings.known, settings.embedding)
+        self.parts = zero(nn.Linear(settings.known, 2))
 
     @property
     def grid(self) -> int:
@@ -92,9 +106,10 @@ class PreconditionedDenoiser(nn.Module):
         sigma : float
             Standard deviation of its noise.
         """
-        return Informed(denoiser=self, excess=spectral_excess(noisy, noise=sigma**2))
+        excess = spectral_excess(noisy, noise=sigma**2)
+        return Informed(denoiser=self, excess=excess, sigma=sigma)
 
-    def forward(self, u: Tiles, sigma: NoiseLevels, excess: Known) -> Tiles:
+    def forward(self, u: Tiles, sigma: NoiseLevels, excess: BandValues) -> Tiles:
         """Estimate of the clean image.
 
         Parameters
@@ -103,17 +118,39 @@ class PreconditionedDenoiser(nn.Module):
             Noisy pieces, in units of the noise at full dose.
         sigma : NoiseLevels
             Standard deviation of the noise in each; 1 for a micrograph as it is.
-        excess : Known
+        excess : BandValues
             Excess of the spectrum of the micrograph that each is from.
         """
-        variance = sigma[:, None, None, None] ** 2
-        c_in = (variance + SIGMA_BACKGROUND**2 + SIGMA_DATA**2).rsqrt()
-        scaled = LINEAR * torch.asinh(u * c_in / LINEAR)
-        known = torch.cat(
-            [torch.log(sigma)[:, None], torch.asinh(excess / FAINTEST)], dim=1
-        )
-        estimate: Tiles = SIGMA_DATA * self.network(scaled, known / 4)
+        return self.estimate(self.noisy_and_filtered(u, sigma, excess), sigma, excess)
+
+    def noisy_and_filtered(
+        self, u: Tiles, sigma: NoiseLevels, excess: BandValues
+    ) -> Inputs:
+        """What `estimate` takes: noisy pieces, and their best linear estimates."""
+        return torch.cat([u, apply_gain(u, self.gain(sigma, excess))], dim=1)
+
+    def estimate(self, inputs: Inputs, sigma: NoiseLevels, excess: BandValues) -> Tiles:
+        """Estimate of the clean image, from noisy and filtered pieces."""
+        noisy = (sigma**2 + SIGMA_BACKGROUND**2 + SIGMA_DATA**2).sqrt()
+        gain = self.gain(sigma, excess).detach()
+        spread = torch.stack([noisy, filtered_deviation(gain, excess, sigma)], dim=1)
+        scaled = LINEAR * torch.asinh(inputs / spread[..., None, None] / LINEAR)
+        known = _known(sigma, excess)
+        p, q = self.parts(known)[..., None, None, None].unbind(1)
+        said = SIGMA_DATA * (1 + q) * self.network(scaled, known)
+        estimate: Tiles = p * inputs[:, 1:] + said
         return estimate
+
+    def gain(self, sigma: NoiseLevels, excess: BandValues) -> BandValues:
+        """Gain of the linear filter in each band, from 0 to 1."""
+        gain: BandValues = self.filter(excess, sigma, _known(sigma, excess))
+        return gain
+
+
+def _known(sigma: NoiseLevels, excess: BandValues) -> Known:
+    """All that is known of a micrograph, as numbers of about unit size."""
+    level = torch.log(sigma)[:, None]
+    return torch.cat([level, torch.asinh(excess / FAINTEST)], dim=1) / 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,10 +163,13 @@ class Informed:
         The denoiser.
     excess : Excess
         Excess of the spectrum of that micrograph.
+    sigma : float
+        Standard deviation of its noise.
     """
 
     denoiser: PreconditionedDenoiser
     excess: Excess
+    sigma: float
 
     @property
     def grid(self) -> int:
@@ -138,10 +178,19 @@ class Informed:
 
     @property
     def receptive_radius(self) -> int:
-        """An output pixel depends on no input pixel farther away, in px."""
+        """An output pixel depends on no pixel of the inputs farther away, in px."""
         return self.denoiser.receptive_radius
 
-    def __call__(self, u: Tensor, sigma: Tensor, /) -> Tensor:
+    def inputs(self, noisy: ImageTensor, /) -> InputTensor:
+        """The micrograph, and its best linear estimate: filtered as a whole."""
+        level = noisy.new_tensor([self.sigma])
+        both = self.denoiser.noisy_and_filtered(
+            noisy[None, None], level, self.excess[None]
+        )
+        return both[0]
+
+    def __call__(self, inputs: Tensor, sigma: Tensor, /) -> Tensor:
         """Estimate of clean tiles `(n, 1, h, w)` at noise levels `(n,)`."""
-        estimate: Tensor = self.denoiser(u, sigma, self.excess.expand(len(u), -1))
+        excess = self.excess.expand(len(inputs), -1)
+        estimate: Tensor = self.denoiser.estimate(inputs, sigma, excess)
         return estimate

@@ -16,8 +16,17 @@ ImageTensor = Float32[Tensor, "h w"]
 ResizedTensor = Float32[Tensor, "new_h new_w"]
 """The same area as an `ImageTensor` of that call, with other pixels."""
 
+InputTensor = Float32[Tensor, "channels h w"]
+"""What a network takes of a whole micrograph: itself, and what is made of it."""
+
+ResizedInput = Float32[Tensor, "channels new_h new_w"]
+"""The same with other pixels, as `ResizedTensor`."""
+
+InputTile = Float32[Tensor, "1 channels tile_h tile_w"]
+"""One tile of an `InputTensor`."""
+
 TileTensor = Float32[Tensor, "1 1 tile_h tile_w"]
-"""One tile of a micrograph, as a network takes it."""
+"""One tile of a micrograph, as a network gives it."""
 
 ViewStack = Float32[Tensor, "views side side"]
 """Pictures of one particle from several sides, each in the middle of a square."""

@@ -31,7 +31,13 @@ import torch
 from torch.nn import functional
 
 from cryoscore_plugin.errors import ConfigError
-from cryoscore_plugin.tensors import ImageTensor, ResizedTensor, TileTensor
+from cryoscore_plugin.tensors import (
+    ImageTensor,
+    InputTensor,
+    InputTile,
+    ResizedInput,
+    TileTensor,
+)
 
 MOST_CUTS = 64
 """Most tiles along a side that `fitting_tiles` considers."""
@@ -231,16 +237,16 @@ def fitting_tiles(
 
 
 def apply_tiled(
-    process: Callable[[TileTensor], TileTensor], image: ImageTensor, plan: TilePlan
+    process: Callable[[InputTile], TileTensor], image: InputTensor, plan: TilePlan
 ) -> ImageTensor:
     """Process a micrograph tile by tile.
 
     Parameters
     ----------
-    process : Callable[[TileTensor], TileTensor]
-        The network: takes a tile and returns one of the same size.
-    image : ImageTensor
-        The micrograph.
+    process : Callable[[InputTile], TileTensor]
+        The network: takes a tile with all channels and returns one of the same size.
+    image : InputTensor
+        The micrograph: one or more pictures of the same size.
     plan : TilePlan
         Where the tiles lie on the micrograph, once it is extended to the grid.
 
@@ -249,43 +255,43 @@ def apply_tiled(
     processed : ImageTensor
         The micrograph, processed, on the device of the input.
     """
-    h, w = image.shape
+    h, w = image.shape[-2:]
     whole = extend(image, plan.image_shape)
-    result = torch.empty_like(whole)
+    result = torch.empty_like(whole[0])
     for tile in plan:
-        seen = whole[tile.seen_rows, tile.seen_columns]
+        seen = whole[:, tile.seen_rows, tile.seen_columns]
         top = tile.kept_rows.start - tile.seen_rows.start
         left = tile.kept_columns.start - tile.seen_columns.start
         height = tile.kept_rows.stop - tile.kept_rows.start
         width = tile.kept_columns.stop - tile.kept_columns.start
-        processed = process(seen[None, None])[0, 0]
+        processed = process(seen[None])[0, 0]
         result[tile.kept_rows, tile.kept_columns] = processed[
             top : top + height, left : left + width
         ]
     return result[:h, :w]
 
 
-def extend(image: ImageTensor, shape: tuple[int, int]) -> ResizedTensor:
+def extend(image: InputTensor, shape: tuple[int, int]) -> ResizedInput:
     """Mirror an image at its lower and right edge until it has the given size.
 
     Parameters
     ----------
-    image : ImageTensor
-        The image.
+    image : InputTensor
+        The image, any number of channels.
     shape : tuple[int, int]
         `(h, w)` wanted, in px; no side is smaller than the image's.
 
     Returns
     -------
-    extended : ResizedTensor
+    extended : ResizedInput
         The image in the upper left corner, and its mirror image beyond; an image
         too small to be mirrored so far repeats its last row or column.
     """
-    (h, w), (below, right) = image.shape, shape
+    (h, w), (below, right) = image.shape[-2:], shape
     missing = (0, right - w, 0, below - h)
     mirrors = missing[1] < w and missing[3] < h
     mode = "reflect" if mirrors else "replicate"
-    return functional.pad(image[None, None], missing, mode=mode)[0, 0]
+    return functional.pad(image[None], missing, mode=mode)[0]
 
 
 def _rounded_up(length: int, grid: int, *, parts: int = 1) -> int:

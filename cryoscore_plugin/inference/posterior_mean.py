@@ -17,7 +17,12 @@ import torch
 
 from cryoscore_plugin.devices import Engine, out_of_memory
 from cryoscore_plugin.errors import DeviceError
-from cryoscore_plugin.tensors import ImageTensor, TileTensor
+from cryoscore_plugin.tensors import (
+    ImageTensor,
+    InputTensor,
+    InputTile,
+    TileTensor,
+)
 from cryoscore_plugin.tiling import (
     TilePlan,
     apply_tiled,
@@ -40,8 +45,15 @@ class TileDenoiser(Protocol):
         """An output pixel depends on no input pixel farther away, in px."""
         ...
 
-    def __call__(self, u: torch.Tensor, sigma: torch.Tensor, /) -> torch.Tensor:
-        """Estimate of clean tiles `(n, 1, h, w)` at noise levels `(n,)`."""
+    def inputs(self, noisy: ImageTensor, /) -> InputTensor:
+        """All that it takes of a whole micrograph, before that is cut into tiles."""
+        ...
+
+    def __call__(self, inputs: torch.Tensor, sigma: torch.Tensor, /) -> torch.Tensor:
+        """Estimate of clean tiles `(n, 1, h, w)` at noise levels `(n,)`.
+
+        Takes tiles `(n, channels, h, w)` of what `inputs` gives.
+        """
         ...
 
 
@@ -100,17 +112,18 @@ def estimate_tiled(
     """As `posterior_mean`, for a network that knows already what it is to know."""
     level = torch.tensor([sigma], dtype=torch.float32, device=noisy.device)
 
-    def process(tile: TileTensor) -> TileTensor:
+    def process(tile: InputTile) -> TileTensor:
         laid_out = tile.contiguous(memory_format=torch.channels_last)
         return informed(laid_out, level).float()
 
     plan = _first_plan(informed, noisy, engine)
+    inputs = informed.inputs(noisy)
     half = engine.dtype == torch.bfloat16
     with (
         torch.inference_mode(),
         torch.autocast(engine.device.type, dtype=torch.bfloat16, enabled=half),
     ):
-        clean = _within_memory(process, noisy, plan)
+        clean = _within_memory(process, inputs, plan)
     # A copy made outside inference mode: callers may change it in place.
     return clean.clone()
 
@@ -125,24 +138,24 @@ def _first_plan(network: TileDenoiser, noisy: ImageTensor, engine: Engine) -> Ti
 
 
 def _within_memory(
-    process: Callable[[TileTensor], TileTensor], noisy: ImageTensor, plan: TilePlan
+    process: Callable[[InputTile], TileTensor], inputs: InputTensor, plan: TilePlan
 ) -> ImageTensor:
     """Process tile by tile; halve the tiles as often as memory runs out."""
     remaining: TilePlan | None = plan
     while remaining is not None:
         try:
-            return apply_tiled(process, noisy, remaining)
+            return apply_tiled(process, inputs, remaining)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
         # Outside the handler, whose traceback keeps the tensors alive.
-        if noisy.device.type == "cuda":
+        if inputs.device.type == "cuda":
             torch.cuda.empty_cache()
         plan, remaining = remaining, remaining.halved()
     h, w = plan.tile_shape
     msg = (
         f"Expected memory for a tile of {h} x {w} px with a halo of {plan.reach} px, "
-        f"but {noisy.device} ran out of it. Close other programs that use it, choose "
+        f"but {inputs.device} ran out of it. Close other programs that use it, choose "
         "another --device, or set a larger working_pixel_size."
     )
     raise DeviceError(msg)

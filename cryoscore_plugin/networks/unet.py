@@ -1,6 +1,6 @@
-"""A small U-Net that sees a micrograph, how noisy it is, and what its spectrum is like.
+"""A small U-Net that sees a micrograph, its Wiener estimate, and what its spectrum is.
 
-Four choices make it fit for micrographs of any size:
+Three choices make it fit for micrographs of any size:
 
 * The picture is folded 2 x 2 into channels first (and unfolded last), so that
   most of the work is done on a quarter of the pixels.
@@ -9,11 +9,9 @@ Four choices make it fit for micrographs of any size:
   cut into tiles without a trace.
 * What is known of the whole micrograph (its noise level and its spectrum) enters every
   block as a scale and a shift of its channels (FiLM), not as an image.
-* Beside the blocks there is a linear path (`LinearPath`): where there is far more noise
-  than signal, nothing does better than a linear filter that suits the spectrum.
 
 The tests hold that the gradient of a pixel vanishes beyond `receptive_radius`,
-that an untrained network returns zero, and that the linear path is linear.
+and that an untrained network returns zero.
 
 References
 ----------
@@ -36,11 +34,17 @@ from cryoscore_plugin.excess import BANDS
 Tiles = Float[Tensor, "n 1 h w"]
 """Pieces of micrographs, one channel each."""
 
+Inputs = Float[Tensor, "n 2 h w"]
+"""Pieces of micrographs, and the same pieces of their Wiener estimates."""
+
 NoiseLevels = Float[Tensor, " n"]
 """One number for each piece."""
 
 Known = Float[Tensor, "n known"]
 """What is known of the micrograph of each piece: some numbers of about unit size."""
+
+SEEN = 2
+"""Pictures of each piece: noisy, and filtered."""
 
 FOLD = 2
 """Side of the square of pixels that is folded into channels."""
@@ -90,42 +94,6 @@ class Block(nn.Module):
         return result
 
 
-class LinearPath(nn.Module):
-    """A filter that follows the spectrum: linear in the picture, steered by the rest.
-
-    The picture is averaged to the sampling of each level, convolved with a few kernels,
-    weighted by what is known, and brought back. This is the Wiener filter of the low
-    frequencies, as far as kernels of `SIDE` px can follow it.
-    """
-
-    KERNELS, SIDE = 8, 9
-
-    def __init__(self, levels: int, embedding: int) -> None:
-        super().__init__()
-        self.kernels = nn.ModuleList(
-            nn.Conv2d(1, self.KERNELS, self.SIDE, padding=self.SIDE // 2, bias=False)
-            for _ in range(levels)
-        )
-        self.weights = nn.ModuleList(
-            _zero(nn.Linear(embedding, self.KERNELS)) for _ in range(levels)
-        )
-
-    def forward(self, picture: Tiles, embedded: Float[Tensor, "n e"]) -> Tiles:
-        """The picture, filtered; as large as it."""
-        size = (picture.shape[-2], picture.shape[-1])
-        total = torch.zeros_like(picture)
-        for kernels, weights in zip(self.kernels, self.weights, strict=True):
-            picture = functional.avg_pool2d(picture, 2)
-            several = kernels(picture) * weights(embedded)[..., None, None]
-            total = total + functional.interpolate(
-                several.sum(1, keepdim=True),
-                size=size,
-                mode="bilinear",
-                align_corners=False,
-            )
-        return total
-
-
 class UNet(nn.Module):
     """The network F of Karras et al. (2022): raw output for a scaled input.
 
@@ -145,7 +113,7 @@ class UNet(nn.Module):
             nn.Linear(embedding, embedding),
             nn.SiLU(),
         )
-        self.stem = nn.Conv2d(FOLD**2, channels[0], 3, padding=1)
+        self.stem = nn.Conv2d(SEEN * FOLD**2, channels[0], 3, padding=1)
         before = (channels[0], *channels[:-1])
         self.down = nn.ModuleList(
             Block(a, b, embedding) for a, b in zip(before, channels, strict=True)
@@ -154,8 +122,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             Block(coarse + fine, fine, embedding) for fine, coarse in pairwise(channels)
         )
-        self.head = _zero(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
-        self.linear = LinearPath(self.levels, embedding)
+        self.head = zero(nn.Conv2d(channels[0], FOLD**2, 3, padding=1))
 
     @property
     def grid(self) -> int:
@@ -167,8 +134,7 @@ class UNet(nn.Module):
         """An output pixel depends on no input pixel farther away, in px.
 
         Exact: the interval of pixels that one output pixel can see is followed
-        backwards through the deepest path, for every position on the grid. The linear
-        path sees less: at its coarsest level it has one convolution.
+        backwards through the deepest path, for every position on the grid.
         """
         return max(self._reach(pixel) for pixel in range(self.grid))
 
@@ -184,7 +150,7 @@ class UNet(nn.Module):
         low, high = FOLD * (low - 1), FOLD * (high + 1) + FOLD - 1  # stem
         return max(pixel - low, high - pixel)
 
-    def forward(self, scaled: Tiles, known: Known) -> Tiles:
+    def forward(self, scaled: Inputs, known: Known) -> Tiles:
         """Raw output of the network; sides are multiples of `grid`."""
         embedded = self.embed(known)
         features = self.stem(functional.pixel_unshuffle(scaled, FOLD))
@@ -201,11 +167,10 @@ class UNet(nn.Module):
             )
             features = block(torch.cat([features, kept.pop()], dim=1), embedded)
         unfolded: Tensor = functional.pixel_shuffle(self.head(features), FOLD)
-        result: Tensor = unfolded + self.linear(scaled, embedded)
-        return result
+        return unfolded
 
 
-def _zero(layer: nn.Module) -> nn.Module:
+def zero(layer: nn.Module) -> nn.Module:
     """A layer that gives zero before it is trained."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)

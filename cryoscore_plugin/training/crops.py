@@ -12,16 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float16, Float32, Float64
+from jaxtyping import Float16, Float32
 from scipy import fft
 
 from cryoscore_plugin.networks.unet import Known, NoiseLevels, Tiles
-from cryoscore_plugin.simulation.micrographs import QUANTUM_EFFICIENCY
-from cryoscore_plugin.simulation.radiation_damage import damage_envelope, signal_left
-from cryoscore_plugin.training.noise import coloured_noise, random_colour
+from cryoscore_plugin.simulation.radiation_damage import damage_envelope
+from cryoscore_plugin.training.exposures import Exposures, draw_exposures, spectra_of
+from cryoscore_plugin.training.noise import coloured_noise
 from cryoscore_plugin.training.recipe import Background, MixSettings
 from cryoscore_plugin.training.scenes import ScenePool
-from cryoscore_plugin.training.told_excess import CENTRES, FIELDS, measured
+from cryoscore_plugin.training.told_excess import measured
+
+Picture = Float32[np.ndarray, "c c"]
+"""A crop without noise."""
 
 BACKGROUND_WEIGHT = {"removed": 0.02, "kept": 0.2}
 """How much background power counts beside signal power, by what becomes of it: where
@@ -79,27 +82,21 @@ def mix_batch(
     background : {"removed", "kept"}
         Whether it is part of the noise, or of what is searched.
     """
-    crops = [_mix_one(pool, settings, crop, rng) for _ in range(batch)]
-    clean = torch.from_numpy(np.stack([one.clean for one in crops]))[:, None]
-    rest = torch.from_numpy(np.stack([one.background for one in crops]))[:, None]
-    expected = torch.tensor([one.expected_power for one in crops])
-    power = expected + BACKGROUND_WEIGHT[background] * rest.square().mean((1, 2, 3))
-    sigma = np.where(
-        rng.random(batch) < settings.full_dose,
-        1.0,
-        _log_uniform(settings.sigma, rng, batch),
+    drawn = draw_exposures(pool, settings, count=batch, rng=rng)
+    spectra = spectra_of(pool, drawn, rng=rng)
+    pictures = [_without_noise(pool, drawn, n, crop, rng) for n in range(batch)]
+    clean, rest = (
+        torch.from_numpy(np.stack(part))[:, None]
+        for part in zip(*pictures, strict=True)
     )
-    colour = random_colour(batch, share=settings.coloured, rng=rng)
-    noise_excess = sigma[:, None] ** 2 * (colour.power(CENTRES) - 1)
-    excess = np.stack([one.excess for one in crops]) + noise_excess
-    told = measured(excess, sigma=sigma, rng=rng)
-    level = torch.from_numpy(sigma.astype(np.float32))
-    noise = coloured_noise(colour, crop, rng=rng)
+    told = measured(spectra.excess, sigma=drawn.sigma, rng=rng)
+    level = torch.from_numpy(drawn.sigma.astype(np.float32))
+    noise = coloured_noise(drawn.colour, crop, rng=rng)
     limit = torch.from_numpy(rng.uniform(5, 12, batch).astype(np.float32))
     u = clean + rest + level[:, None, None, None] * noise
     target = clean + rest if background == "kept" else clean
     if settings.target == "noisy":
-        again = coloured_noise(colour, crop, rng=rng)
+        again = coloured_noise(drawn.colour, crop, rng=rng)
         target = target + level[:, None, None, None] * again
     # A real micrograph has its outliers clipped; where, depends on the picture.
     limit = (limit * torch.maximum(level, torch.ones(()))).reshape(-1, 1, 1, 1)
@@ -108,67 +105,48 @@ def mix_batch(
         sigma=level,
         excess=torch.from_numpy(told.astype(np.float32)),
         clean=target,
-        power=power.float(),
+        power=acceptable(
+            torch.from_numpy(pool.expected_power(drawn.electrons)).float(),
+            rest.square().mean((1, 2, 3)),
+            background=background,
+        ),
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Crop:
-    """One crop without noise, in units of the noise.
+def acceptable(
+    expected: NoiseLevels, rest: NoiseLevels, *, background: Background
+) -> NoiseLevels:
+    """Error that is acceptable in each crop.
 
-    Attributes
+    Parameters
     ----------
-    clean, background : Float32[np.ndarray, "c c"]
-        Particles, and all else.
-    expected_power : float
-        Of the particles of an average scene at the dose.
-    excess : Float64[np.ndarray, "bands"]
-        Power of the micrograph that the crop is from.
+    expected : NoiseLevels
+        Power of the particles of an average scene at the dose.
+    rest : NoiseLevels
+        Power of the background in the crop.
+    background : {"removed", "kept"}
+        What becomes of it.
     """
-
-    clean: Float32[np.ndarray, "c c"]
-    background: Float32[np.ndarray, "c c"]
-    expected_power: float
-    excess: Float64[np.ndarray, " bands"]
+    return expected + BACKGROUND_WEIGHT[background] * rest
 
 
-def _mix_one(
-    pool: ScenePool, settings: MixSettings, crop: int, rng: np.random.Generator
-) -> _Crop:
-    """One crop of two scenes at a random dose.
+def _without_noise(
+    pool: ScenePool, drawn: Exposures, n: int, crop: int, rng: np.random.Generator
+) -> tuple[Picture, Picture]:
+    """Particles and background of the n-th crop, in units of the noise.
 
     Particles wrap around their scene, so the crop may begin anywhere; the
     background does not.
     """
-    scenes = len(pool.clean)
-    first = rng.integers(scenes)
-    second = first if rng.random() < 0.5 else rng.integers(scenes)
     size = pool.clean.shape[-1]
-    clean = _random_crop(pool.clean[first], crop, size, rng)
-    rest = _random_crop(pool.background[second], crop, size - crop + 1, rng)
-    dose = float(_log_uniform(settings.dose, rng))
-    pixel_size = float(pool.pixel_sizes[first])
-    clean = damaged(clean, dose=dose, pixel_size=pixel_size)
-    electrons = dose * pixel_size**2 * QUANTUM_EFFICIENCY
-    contrast = float(_log_uniform(settings.contrast, rng))
-    strength = float(_log_uniform(settings.background, rng))
-    empty = rng.random() < settings.empty
-    # Of crops without particles, half are from a micrograph without any.
-    elsewhere = 0.0 if empty and rng.random() < 0.5 else contrast
-    left = signal_left(
-        torch.from_numpy(CENTRES / pixel_size).float(), dose=dose
-    ).numpy()
-    excess = electrons * (
-        elsewhere**2 * left**2 * pool.clean_power[first] * _log_uniform(FIELDS, rng)
-        + strength**2 * pool.background_power[second] * _log_uniform(FIELDS, rng)
-    )
-    amplitude = np.sqrt(electrons)
-    return _Crop(
-        clean=np.float32(0.0 if empty else amplitude * contrast) * clean,
-        background=np.float32(amplitude * strength) * rest,
-        expected_power=pool.expected_power(electrons),
-        excess=excess,
-    )
+    clean = _random_crop(pool.clean[drawn.particles[n]], crop, size, rng)
+    starts = size - crop + 1
+    rest = _random_crop(pool.background[drawn.background[n]], crop, starts, rng)
+    pixel_size = float(pool.pixel_sizes[drawn.particles[n]])
+    clean = damaged(clean, dose=float(drawn.dose[n]), pixel_size=pixel_size)
+    amplitude = np.sqrt(drawn.electrons[n])
+    of_particles = np.float32(amplitude * drawn.contrast[n] * ~drawn.empty[n])
+    return of_particles * clean, np.float32(amplitude * drawn.strength[n]) * rest
 
 
 def damaged(
@@ -193,9 +171,3 @@ def _random_crop(
         picture = picture.T
     result: Float32[np.ndarray, "c c"] = picture.astype(np.float32)
     return result
-
-
-def _log_uniform(
-    limits: tuple[float, float], rng: np.random.Generator, size: int | None = None
-) -> np.ndarray | float:
-    return np.exp(rng.uniform(np.log(limits[0]), np.log(limits[1]), size))

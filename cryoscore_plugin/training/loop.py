@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from cryoscore_plugin.training.crops import TrainingPair, mix_batch
+from cryoscore_plugin.training.filter_fit import fit_filter
 from cryoscore_plugin.training.processes import is_first, share_of
 from cryoscore_plugin.training.recipe import Recipe
 from cryoscore_plugin.training.run_state import (
@@ -84,7 +85,10 @@ def train(
     if (output / STATE).exists():
         resume_run(run, output / STATE)
         log.info("continue after step %d", run.step)
-    elif start is not None and is_first():
+    else:
+        fit_filter(run.model, recipe, pool)
+        run.averaged.module.load_state_dict(run.model.state_dict())
+    if start is not None and run.step == 0 and is_first():
         before = _judged(run, recipe, held_out)
         _report(output / CURVE, 0, math.nan, before, math.nan)
     began, first, loss_sum, count = time.monotonic(), run.step, 0.0, 0
@@ -129,10 +133,12 @@ def _one_step(run: Run, recipe: Recipe, pool: ScenePool) -> float:
     pair = TrainingPair(
         **{name: x[share.part].to(device) for name, x in vars(pair).items()}
     )
-    u = pair.u.contiguous(memory_format=torch.channels_last)
+    inputs = run.model.noisy_and_filtered(pair.u, pair.sigma, pair.excess)
+    # The filter stays the best linear estimate, whatever the network makes of it.
+    laid_out = inputs.detach().contiguous(memory_format=torch.channels_last)
     # Convolutions take half the time, and the rounding is far below the noise.
-    with torch.autocast(u.device.type, dtype=torch.bfloat16):
-        output = run.model(u, pair.sigma, pair.excess)
+    with torch.autocast(laid_out.device.type, dtype=torch.bfloat16):
+        output = run.model.estimate(laid_out, pair.sigma, pair.excess)
     loss = weighted_loss(output.float(), pair, recipe.floor)
     return descend(run, recipe, share.fraction * loss)
 

@@ -33,8 +33,11 @@ class PoolSettings(BaseModel):
         Share of groups whose particle is a random shape.
     pixel_size : tuple[float, float]
         Range of the sampling in Å/px.
-    occupancy : float
-        Largest part of the area that particles cover.
+    occupancy : tuple[float, float]
+        Range of the part of the area that particles cover; they may be fewer where they
+        find no place.
+    spacing : tuple[float, float]
+        Range of the smallest distance of two particles, in units of their diameter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +48,8 @@ class PoolSettings(BaseModel):
     views: int = Field(default=24, ge=1)
     procedural: float = Field(default=0.4, ge=0, le=1)
     pixel_size: tuple[float, float] = (2.5, 4.2)
-    occupancy: float = Field(default=0.7, gt=0, le=1)
+    occupancy: tuple[float, float] = (0.0, 0.7)
+    spacing: tuple[float, float] = (0.8, 1.3)
 
 
 class MixSettings(BaseModel):
@@ -110,6 +114,8 @@ class Recipe(BaseModel):
         Of everything random.
     steps, batch, crop : int
         Length of the run, crops per step, side of a crop in px.
+    filter_steps : int
+        Steps in which the linear filter is fitted before all others.
     learning_rate, warmup, weight_decay, ema : float
         AdamW with a linear rise over `warmup` steps and a cosine fall; `ema` is
         the memory of the averaged weights.
@@ -139,6 +145,7 @@ class Recipe(BaseModel):
     steps: int = Field(default=8000, ge=1)
     batch: int = Field(default=8, ge=1)
     crop: int = Field(default=160, ge=32)
+    filter_steps: int = Field(default=3000, ge=1)
     learning_rate: float = Field(default=6e-4, gt=0)
     warmup: int = Field(default=200, ge=0)
     weight_decay: float = Field(default=1e-3, ge=0)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float16, Float32
+from jaxtyping import Float16, Float32, Float64
 
 from cryoscore_plugin.ctf import contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
@@ -30,7 +30,9 @@ from cryoscore_plugin.simulation.specimen import add_views, random_centers, rand
 from cryoscore_plugin.training.recipe import PoolSettings
 from cryoscore_plugin.training.told_excess import scene_power
 
-Electrons = TypeVar("Electrons", float, Float32[np.ndarray, " n"])
+Electrons = TypeVar(
+    "Electrons", float, Float32[np.ndarray, " n"], Float64[np.ndarray, " n"]
+)
 
 TYPICAL_CONTRAST = 0.6
 """Phase contrast relative to weak-phase theory, in the middle of its range."""
@@ -108,11 +110,11 @@ def simulate_group(
     for _ in range(settings.scenes_per_group):
         optics = random_optics(rng, voltage=voltage)
         transfer = contrast_transfer(optics, shape=shape, pixel_size=pixel_size)
-        occupancy = settings.occupancy * rng.uniform(0, 1)
+        occupancy = rng.uniform(*settings.occupancy)
         count = int(
             np.ceil(occupancy * np.prod(shape) / (np.pi / 4 * bank.diameter**2))
         )
-        distance = bank.diameter * rng.uniform(0.8, 1.3)
+        distance = bank.diameter * rng.uniform(*settings.spacing)
         centers = random_centers(shape, count=count, distance=distance, rng=rng)
         phase = np.zeros(shape, dtype=np.float32)
         add_views(phase, centers, bank.views, rng=rng)

@@ -19,6 +19,7 @@ description: For a test.
 network: {channels: [4, 6], embedding: 4}
 pool: {groups: 1, scenes_per_group: 2, scene_size: 64, views: 2}
 steps: 2
+filter_steps: 2
 batch: 2
 crop: 32
 warmup: 1

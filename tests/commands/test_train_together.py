@@ -30,6 +30,7 @@ description: For a test.
 network: {channels: [4, 6], embedding: 4}
 pool: {groups: 1, scenes_per_group: 2, scene_size: 64, views: 2}
 steps: 3
+filter_steps: 2
 batch: 3
 crop: 32
 warmup: 1

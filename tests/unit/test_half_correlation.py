@@ -8,6 +8,7 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
+from plain_network import PlainNetwork
 
 from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.devices import Engine
@@ -87,23 +88,10 @@ def test_an_image_too_small_for_the_band_is_an_error() -> None:
         agreement(small, small, working_pixel_size=0.5)
 
 
-class Unchanged:
-    """A network that returns what it sees."""
-
-    grid = 1
-    receptive_radius = 0
-
-    def for_micrograph(self, noisy: torch.Tensor, *, sigma: float) -> Unchanged:  # noqa: ARG002
-        return self
-
-    def __call__(self, u: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
-        return u
-
-
 @pytest.mark.parametrize("binned", [False, True])
 def test_the_denoised_even_half_is_compared_with_the_recorded_odd_one(binned) -> None:
     denoiser = Denoiser(
-        network=Unchanged(),
+        network=PlainNetwork(),
         engine=Engine(device=torch.device("cpu"), tile_size=None),
         fingerprint="test 0123456789ab",
         working_pixel_size=WORKING,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cryoscore_plugin.excess import BANDS
-from cryoscore_plugin.networks.unet import LinearPath, UNet, UNetSettings
+from cryoscore_plugin.excess import BANDS, spectral_excess
+from cryoscore_plugin.networks.unet import UNet, UNetSettings
 from cryoscore_plugin.preconditioning import (
     LINEAR,
     SIGMA_BACKGROUND,
@@ -36,7 +36,7 @@ def test_gradient_reaches_exactly_the_receptive_radius(
     network = random_network(channels)
     radius, grid = network.receptive_radius, network.grid
     middle = grid * (radius // grid + 2)
-    image = torch.randn(1, 1, 2 * middle, 2 * middle, dtype=torch.double)
+    image = torch.randn(1, 2, 2 * middle, 2 * middle, dtype=torch.double)
     image.requires_grad_()
     output = network(image, torch.zeros(1, 1 + len(BANDS), dtype=torch.double))
     farthest = 0
@@ -44,7 +44,7 @@ def test_gradient_reaches_exactly_the_receptive_radius(
         (gradient,) = torch.autograd.grad(
             output[0, 0, pixel, pixel], image, retain_graph=True
         )
-        seen = gradient[0, 0].nonzero() - pixel
+        seen = gradient[0].nonzero()[:, 1:] - pixel
         farthest = max(farthest, int(seen.abs().max()))
     assert farthest == radius
 
@@ -52,27 +52,13 @@ def test_gradient_reaches_exactly_the_receptive_radius(
 @pytest.mark.parametrize("channels", SIZES)
 def test_all_that_is_known_changes_the_output(channels: tuple[int, ...]) -> None:
     network = random_network(channels)
-    image = torch.randn(1, 1, 32, 32, dtype=torch.double)
+    image = torch.randn(1, 2, 32, 32, dtype=torch.double)
     nothing = torch.zeros(1, 1 + len(BANDS), dtype=torch.double)
     plain = network(image, nothing)
     for number in range(1 + len(BANDS)):
         known = nothing.clone()
         known[0, number] = 1
         assert not torch.allclose(network(image, known), plain)
-
-
-def test_linear_path_is_linear_in_the_picture() -> None:
-    torch.manual_seed(3)
-    path = LinearPath(levels=3, embedding=4).double()
-    for parameter in path.parameters():
-        torch.nn.init.normal_(parameter)
-    one, other = torch.randn(2, 1, 1, 32, 48, dtype=torch.double)
-    known = torch.randn(1, 4, dtype=torch.double)
-    torch.testing.assert_close(
-        path(one + 3 * other, known), path(one, known) + 3 * path(other, known)
-    )
-    # What is known decides how much of each kernel counts.
-    assert not torch.allclose(path(one, known), path(one, 2 * known))
 
 
 def test_untrained_denoiser_returns_the_mean_of_what_is_searched() -> None:
@@ -85,19 +71,57 @@ def test_untrained_denoiser_returns_the_mean_of_what_is_searched() -> None:
 def test_input_and_target_of_the_network_have_unit_variance(sigma: float) -> None:
     """Karras et al. (2022), appendix B.6: what the scalings are for."""
     generator = torch.Generator().manual_seed(1)
-    clean = SIGMA_DATA * torch.randn(100_000, generator=generator)
-    background = SIGMA_BACKGROUND * torch.randn(100_000, generator=generator)
-    u = clean + background + sigma * torch.randn(100_000, generator=generator)
+    count = 320 * 320
+    clean = SIGMA_DATA * torch.randn(count, generator=generator)
+    background = SIGMA_BACKGROUND * torch.randn(count, generator=generator)
+    u = clean + background + sigma * torch.randn(count, generator=generator)
+    power = SIGMA_DATA**2 + SIGMA_BACKGROUND**2
     seen: list[torch.Tensor] = []
-    denoiser = PreconditionedDenoiser(UNetSettings(channels=(4,), embedding=4))
+    denoiser = small_denoiser()
 
     def network(scaled: torch.Tensor, _known: torch.Tensor) -> torch.Tensor:
         seen.append(scaled)
-        return torch.ones_like(scaled)
+        return torch.ones_like(scaled[:, :1])
 
     denoiser.network.forward = network  # type: ignore[method-assign]
-    level, excess = torch.full((1,), sigma), torch.zeros(1, len(BANDS))
-    c_out = denoiser(u.reshape(1, 1, -1, 1), level, excess)[0, 0, 0, 0]
-    # Its input is compressed: sinh undoes it.
-    assert (LINEAR * torch.sinh(seen[0] / LINEAR)).std() == pytest.approx(1, abs=0.01)
+    level, excess = torch.full((1,), sigma), torch.full((1, len(BANDS)), power)
+    c_out = denoiser(u.reshape(1, 1, 320, 320), level, excess)[0, 0, 0, 0]
+    # Its inputs are compressed: sinh undoes it.
+    noisy, filtered = LINEAR * torch.sinh(seen[0][0] / LINEAR)
+    assert noisy.std() == pytest.approx(1, abs=0.01)
+    assert filtered.std() == pytest.approx(1, abs=0.03)
     assert (clean / c_out).std() == pytest.approx(1, abs=0.01)
+
+
+def small_denoiser() -> PreconditionedDenoiser:
+    torch.manual_seed(3)
+    denoiser = PreconditionedDenoiser(UNetSettings(channels=(4,), embedding=4))
+    return denoiser.requires_grad_(requires_grad=False)
+
+
+def test_a_part_of_the_linear_estimate_is_taken_as_it_is() -> None:
+    denoiser, excess, level = small_denoiser(), torch.ones(1, len(BANDS)), torch.ones(1)
+    denoiser.parts.bias[0] = 0.7
+    u = torch.randn(1, 1, 32, 32)
+    filtered = denoiser.noisy_and_filtered(u, level, excess)[:, 1:]
+    torch.testing.assert_close(denoiser(u, level, excess), 0.7 * filtered)
+
+
+def test_what_is_known_scales_what_the_network_says() -> None:
+    denoiser, excess, level = small_denoiser(), torch.ones(1, len(BANDS)), torch.ones(1)
+    torch.nn.init.normal_(denoiser.network.head.weight)
+    u = torch.randn(1, 1, 32, 32)
+    before = denoiser(u, level, excess)
+    denoiser.parts.bias[1] = 0.5
+    torch.testing.assert_close(denoiser(u, level, excess), 1.5 * before)
+
+
+def test_a_micrograph_is_filtered_as_a_whole() -> None:
+    denoiser, noisy = small_denoiser(), 2 * torch.randn(64, 48)
+    excess = spectral_excess(noisy, noise=1.5**2)[None]
+    expected = denoiser.noisy_and_filtered(
+        noisy[None, None], torch.tensor([1.5]), excess
+    )
+    informed = denoiser.for_micrograph(noisy, sigma=1.5)
+    assert torch.equal(informed.inputs(noisy), expected[0])
+    assert torch.equal(informed.inputs(noisy)[0], noisy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from plain_network import PlainNetwork
 
 from cryoscore_plugin.denoiser import Denoiser
 from cryoscore_plugin.devices import Engine
@@ -125,14 +126,8 @@ def test_noise_levels_fall_from_one_to_the_lowest() -> None:
     assert noise_levels(3) == pytest.approx([1, LOWEST**0.5, LOWEST])
 
 
-class Network:
+class Network(PlainNetwork):
     """The Wiener filter as a network."""
-
-    grid = 2
-    receptive_radius = 0
-
-    def for_micrograph(self, noisy: torch.Tensor, *, sigma: float) -> Network:  # noqa: ARG002
-        return self
 
     def __call__(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         return wiener(u[0, 0], float(sigma))[None, None]

@@ -52,8 +52,8 @@ def test_a_short_reach_gives_the_whole_micrographs_result(
     plan = square_tiles((h, w), tile_size, grid=grid, reach=reach)
     whole = square_tiles((h, w), max(h, w), grid=grid, reach=reach)
     torch.testing.assert_close(
-        apply_tiled(process, image, plan),
-        apply_tiled(process, image, whole),
+        apply_tiled(process, image[None], plan),
+        apply_tiled(process, image[None], whole),
         rtol=0,
         atol=1e-5,
     )
@@ -65,7 +65,7 @@ def test_doing_nothing_gives_the_micrograph(
 ) -> None:
     image = noise((h, w))
     plan = square_tiles((h, w), tile_size, grid=grid, reach=5)
-    assert torch.equal(apply_tiled(lambda tile: tile, image, plan), image)
+    assert torch.equal(apply_tiled(lambda tile: tile, image[None], plan), image)
 
 
 @given(SIDES, SIDES, st.integers(1, 100), GRIDS, st.integers(0, 30))
@@ -151,8 +151,8 @@ def test_tiles_off_the_grid_are_refused_in_words() -> None:
 def test_the_edge_is_mirrored_or_repeated_where_it_is_too_small() -> None:
     row = torch.tensor([[1.0, 2.0, 3.0]])
     expected = torch.tensor([[1.0, 2.0, 3.0, 2.0, 1.0]])
-    assert torch.equal(extend(row.expand(3, 3), (3, 5)), expected.expand(3, 5))
-    assert torch.equal(extend(row, (1, 8))[0, 3:], torch.full((5,), 3.0))
+    assert torch.equal(extend(row.expand(1, 3, 3), (3, 5))[0], expected.expand(3, 5))
+    assert torch.equal(extend(row[None], (1, 8))[0, 0, 3:], torch.full((5,), 3.0))
 
 
 @pytest.fixture
@@ -171,17 +171,21 @@ def network() -> PreconditionedDenoiser:
 def test_the_real_network_shows_no_seams(
     network: PreconditionedDenoiser, shape: tuple[int, int], tile_size: int
 ) -> None:
-    image, level, excess = noise(shape), torch.ones(1), torch.ones(1, len(BANDS))
-    grid, reach = network.grid, network.receptive_radius
+    informed, level = network.for_micrograph(noise(shape)), torch.ones(1)
+    inputs, grid, reach = (
+        informed.inputs(noise(shape)),
+        network.grid,
+        network.receptive_radius,
+    )
 
     def process(tile: torch.Tensor) -> torch.Tensor:
-        return network(tile, level, excess)
+        return informed(tile, level)
 
     plan = square_tiles(shape, tile_size, grid=grid, reach=reach)
     whole = apply_tiled(
-        process, image, square_tiles(shape, max(shape), grid=grid, reach=reach)
+        process, inputs, square_tiles(shape, max(shape), grid=grid, reach=reach)
     )
-    tiled = apply_tiled(process, image, plan)
+    tiled = apply_tiled(process, inputs, plan)
     assert (tiled - whole).abs().max() < 1e-5 * whole.std()
 
 
@@ -194,10 +198,10 @@ def test_the_real_network_looks_no_farther_than_it_says(
     middle = side // 2 // grid * grid
     farthest = 0
     for place in range(grid):
-        image = noise((side, side))[None, None].requires_grad_()
-        estimate = network(image, torch.ones(1), torch.ones(1, len(BANDS)))
+        inputs = noise((2 * side, side)).reshape(1, 2, side, side).requires_grad_()
+        estimate = network.estimate(inputs, torch.ones(1), torch.ones(1, len(BANDS)))
         estimate[0, 0, middle + place, middle + place].backward()
-        seen = image.grad[0, 0].nonzero() - (middle + place)
+        seen = inputs.grad[0].nonzero()[:, 1:] - (middle + place)
         farthest = max(farthest, int(seen.abs().max()))
     assert farthest <= reach
     # A bound far too large would only waste time, but would be a lie.

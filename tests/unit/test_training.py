@@ -33,6 +33,7 @@ RECIPE = Recipe(
     network=UNetSettings(channels=(4, 6), embedding=4),
     pool=PoolSettings(groups=2, scenes_per_group=2, scene_size=64, views=2),
     steps=6,
+    filter_steps=2,
     batch=2,
     crop=32,
     warmup=2,
@@ -192,7 +193,8 @@ def test_a_run_starts_from_the_weights_it_is_given(
     still = RECIPE.model_copy(update={"learning_rate": 1e-12})
     second = loop.train(still, pool, pool, output=tmp_path / "second", start=first)
     for name, tensor in first.items():
-        torch.testing.assert_close(second[name], tensor)
+        if not name.startswith("filter."):  # it is fitted to the recipe again
+            torch.testing.assert_close(second[name], tensor)
 
 
 def test_validation_asks_for_what_the_recipe_asks(pool: ScenePool) -> None:
