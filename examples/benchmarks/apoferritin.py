@@ -50,7 +50,6 @@ from apoferritin_data import (
     write_inputs,
 )
 from apoferritin_figures import Setup, picking_rows, rest_rows
-from charts import draw_images
 from denoisers import denoiser_option, is_folder, label, named_denoiser
 from grids import Pixels, on_grid
 from programs import (
@@ -159,6 +158,8 @@ def main(  # noqa: PLR0913  one argument for each option
     if rows:
         conclude(rows, frames, record)
     if picture is not None:
+        from charts import draw_images  # noqa: PLC0415  matplotlib is an extra
+
         draw_images(picture, shown, pixel_size=PIXEL_SIZE)
 
 

@@ -30,7 +30,6 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from charts import draw_images
 from denoisers import TOPAZ, denoiser_option, label, named_denoiser
 from grids import Pixels
 from guidance import guided_settings
@@ -166,6 +165,8 @@ def show_example(
     path: Path, case: Case, denoisers: Sequence[str], programs: Programs
 ) -> None:
     """One scene as every denoiser makes it, beside the truth."""
+    from charts import draw_images  # noqa: PLC0415  matplotlib is an extra
+
     images = {"truth": case.image.clean}
     for name in denoisers:
         [images[label(name)]] = named_denoiser(name, programs)([case.micrograph])

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from matplotlib.image import imread
 from scipy import ndimage
 
-from cryoscore_plugin.errors import CryoScoreError
+from cryoscore_plugin.errors import ConfigError, CryoScoreError
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
 SHAPE = (260, 240)
@@ -244,6 +244,23 @@ def test_simulated_likeness_rises_with_dose_and_topaz_is_run_once(
     assert log.splitlines() == ["denoise 4", "denoise 4"]
     # Noise in grey: a page without images would be white.
     assert imread(tmp_path / "example.png")[..., :3].mean() < 0.9
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--denoiser", "topaz"], "needs its program. Give it with --topaz"),
+        (["--denoiser", "topaz:fine"], "or have a pixel size in Å/px, as topaz:3 has"),
+        (["--guided", "particle"], "should be two --models"),
+    ],
+)
+def test_what_cannot_be_measured_is_told(tmp_path, atoms, monkeypatch, words, sentence):
+    monkeypatch.setenv("PATH", "")
+    module = import_module("simulated")
+    given = ["--models", atoms, "--size", 64, "--scenes", 1, "--cache", tmp_path]
+    result = CliRunner().invoke(module.main, [str(word) for word in [*given, *words]])
+    assert isinstance(result.exception, ConfigError)
+    assert sentence in str(result.exception)
 
 
 def test_empty_ice_is_far_from_particles_and_from_the_rim():
