@@ -136,16 +136,20 @@ def test_settings_of_a_file_are_those_of_a_denoiser(
     made = shell("reference", atoms, "--output", reference, "--views", "1")
     assert made.code == 0, made.err
     guided = f"reference: {reference}\nguidance: 1.0\n"
-    names = []
+    denoisers, apoferritin = (
+        import_module(name) for name in ("denoisers", "apoferritin")
+    )
+    files = []
     for name, words in {"plain": "", "guided": guided}.items():
-        file = tmp_path / f"{name}.yaml"
-        file.write_text(f"model: {tiny_checkpoint}\ndevice: cpu\n{words}")
-        names += ["--denoiser", file]
-    words = ["--data", data, "--dose", "full"]
-    output = run(import_module("apoferritin"), *words, *names)
-    assert "frame" not in output
-    found = table(output, "mean average_precision")
-    assert found["plain"] != found["guided"]
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(f"model: {tiny_checkpoint}\ndevice: cpu\n{words}")
+    assert [denoisers.label(str(file)) for file in files] == ["plain", "guided"]
+    one = data / "one.mrc"
+    images = [
+        apoferritin.denoised(str(file), "full", [one], None)[one] for file in files
+    ]
+    assert images[0].shape == images[1].shape == SHAPE
+    assert not np.allclose(*images)
 
 
 def test_uncertainty_is_judged_by_the_error(atoms, tiny_checkpoint):
