@@ -97,15 +97,7 @@ def reference(  # noqa: PLR0913  one argument for each option
     or a stack of 2D class averages (.mrcs). Say honestly with --tier where it is from:
     name, tier and hash of the reference are written into every image that it guides.
     """
-    if (file is None) == (diameter is None):
-        msg = (
-            "Expected either a FILE or, for a generic shape, --diameter, but found "
-            f"{'neither' if file is None else 'both'}. Give one of them."
-        )
-        raise ConfigError(msg)
-    if file is None and tier is not None:
-        msg = f"A generic shape is of tier R1, but --tier is {tier}. Leave it out."
-        raise ConfigError(msg)
+    _check_words(file, diameter, tier)
     # Not at the top: they bring torch, and `cryoscore --help` answers at once.
     from cryoscore_plugin.guidance.reference import (  # noqa: PLC0415
         hash_of_source,
@@ -144,16 +136,31 @@ def reference(  # noqa: PLR0913  one argument for each option
     if doubt := DOUBTS.get(card.tier):
         click.echo(f"Warning: {doubt}.", err=True)
     if made.looks_dark:
+        advice = "leave out --invert" if invert else "give --invert if that is so"
         click.echo(
             f"Warning: in {file} the particle looks darker than what is around it, and "
-            f"bright protein is expected. Look at it, and {_other_contrast(invert)}.",
+            f"bright protein is expected. Look at it, and {advice}.",
             err=True,
         )
 
 
-def _other_contrast(inverted: bool) -> str:  # noqa: FBT001  the option
-    """What to do if the contrast is wrong."""
-    return "leave out --invert" if inverted else "give --invert if that is so"
+def _check_words(file: Path | None, diameter: float | None, tier: str | None) -> None:
+    """Refuse a file and a shape at once, neither, or a tier that a shape cannot have.
+
+    Raises
+    ------
+    ConfigError
+        If they do not fit together.
+    """
+    if (file is None) == (diameter is None):
+        msg = (
+            "Expected either a FILE or, for a generic shape, --diameter, but found "
+            f"{'neither' if file is None else 'both'}. Give one of them."
+        )
+        raise ConfigError(msg)
+    if file is None and tier is not None:
+        msg = f"A generic shape is of tier R1, but --tier is {tier}. Leave it out."
+        raise ConfigError(msg)
 
 
 def _micrographs_of(path: Path) -> set[str]:

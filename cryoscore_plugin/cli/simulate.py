@@ -166,8 +166,9 @@ def simulate(  # noqa: PLR0913  one argument for each option
     """Simulate micrographs, and write the truth about them.
 
     MODEL is an atomic model (.pdb, .cif, also .gz, or .npz) or a density map (.mrc,
-    .map, also .gz), which needs --mass or --threshold; each micrograph shows one of them. DIR can be used as a RELION project: micrographs.star has the defocus of
-    each micrograph, Truth/particles.star the place and the angles of each particle, and
+    .map, also .gz), which needs --mass or --threshold; each micrograph shows one of
+    them. DIR can be used as a RELION project: micrographs.star has the defocus of each
+    micrograph, Truth/particles.star the place and the angles of each particle, and
     Truth/ an image of what the particles alone contribute.
     """
     # Not at the top: they need torch, and `cryoscore --help` answers at once.
