@@ -152,14 +152,17 @@ def test_settings_of_a_file_are_those_of_a_denoiser(
     assert not np.allclose(*images)
 
 
-def test_uncertainty_is_judged_by_the_error(atoms, tiny_checkpoint):
-    words = ["--models", atoms, "--size", "256", "--denoiser", tiny_checkpoint]
-    output = run(import_module("uncertainty"), *words, "--probes", "1")
+def test_uncertainty_is_judged_by_the_error(atoms):
+    words = ["--models", atoms, "--size", "256", "--probes", "4"]
+    output = run(import_module("uncertainty"), *words)
     title, *lines = output.splitlines()
     assert title.split()[:2] == ["e/Å²", "all"]
-    assert [line.split()[0] for line in lines] == ["2", "6", "20", "50"]
-    # Random weights know nothing: the error grows with the signal, and they do not say.
-    assert float(lines[-1].split()[1]) > float(lines[0].split()[1])
+    found = {line.split()[0]: list(map(float, line.split()[1:])) for line in lines}
+    assert list(found) == ["2", "6", "20", "50"]
+    # One small image with few probes: right within a factor, and where there is much to
+    # see, places that are said to be worse are.
+    assert all(0.25 < ratio < 4 for ratio, *_ in found.values())
+    assert found["50"][-1] > 0.2
 
 
 def test_picks_of_topaz_are_brought_to_the_grid_of_the_image(tmp_path, fake_topaz):
