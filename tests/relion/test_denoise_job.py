@@ -16,6 +16,7 @@ import mrcfile
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from scipy import ndimage
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.batch.monitor import MicrographResult
@@ -574,21 +575,22 @@ def test_halves_where_there_are_none_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("job")
-def test_halves_beside_the_micrographs_are_used_by_the_real_engine(
-    tiny_checkpoint: Path,
-) -> None:
+def test_halves_beside_the_micrographs_are_used_by_the_real_engine() -> None:
+    with mrcfile.open(A, mode="r+") as file:
+        noise = np.random.default_rng(4).normal(0, 1, file.data.shape)
+        file.data[:] += 20 * ndimage.gaussian_filter(noise, 3)
     for seed, end in enumerate(("EVN", "ODD")):
         path = Path(A).with_name(f"a_{end}.mrc")
         shutil.copy(A, path)
         with mrcfile.open(path, mode="r+") as file:
-            shape = file.data.shape
-            file.data[:] += np.random.default_rng(seed).normal(0, 1, shape)
-    result = run("--halves", "--model", str(tiny_checkpoint), "--device", "cpu")
+            file.data[:] += np.random.default_rng(seed).normal(0, 1, noise.shape)
+    # A trained model: random weights may turn an image into its negative.
+    result = run("--halves", "--device", "cpu")
     assert result.exit_code == 0, result.output
     table = read_micrographs(JOB / "denoised_micrographs.star").table
     first, second = table["rlnFourierShellCorrelation"]
-    # The halves have one signal, and each as much noise of its own.
-    assert 0.1 < float(first) < 0.9
+    # The halves have one signal, strong where it is coarse, and each noise of its own.
+    assert 0.5 < float(first) < 1
     assert str(second) == "nan"
     assert "No half_correlation: no images of even and odd frames" in result.output
 
