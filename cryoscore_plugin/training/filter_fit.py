@@ -42,26 +42,31 @@ def fit_filter(model: PreconditionedDenoiser, recipe: Recipe, pool: ScenePool) -
     pool : ScenePool
         The scenes they show.
     """
+
+    def tensor(values: Float64[np.ndarray, "*any"]) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.float32)).to(device)
+
+    device = next(model.parameters()).device
     rng = np.random.default_rng([recipe.seed, 2])
     count = BATCH * min(recipe.filter_steps, BATCHES)
     drawn = draw_exposures(pool, recipe.mix, count=count, rng=rng)
     spectra = spectra_of(pool, drawn, rng=rng)
     kept = recipe.background == "kept"
-    signal = _tensor(spectra.particles + kept * spectra.background)
-    other = _tensor(spectra.noise + (not kept) * spectra.background)
+    signal = tensor(spectra.particles + kept * spectra.background)
+    other = tensor(spectra.noise + (not kept) * spectra.background)
     power = acceptable(
-        _tensor(pool.expected_power(drawn.electrons)),
-        _tensor(spectra.background) @ PARTS,
+        tensor(pool.expected_power(drawn.electrons)),
+        tensor(spectra.background) @ PARTS.to(device),
         background=recipe.background,
     )
-    sigma = _tensor(drawn.sigma)
+    sigma = tensor(drawn.sigma)
     optimizer = torch.optim.Adam(model.filter.parameters(), lr=RATE)
     course = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.filter_steps)
     for _ in range(recipe.filter_steps):
-        some = torch.from_numpy(rng.integers(count, size=BATCH))
-        of_some = spectra.excess[some.numpy()]
-        told = _tensor(measured(of_some, sigma=drawn.sigma[some.numpy()], rng=rng))
-        errors = error_of(model.gain(sigma[some], told), signal[some], other[some])
+        some = rng.integers(count, size=BATCH)
+        excess = measured(spectra.excess[some], sigma=drawn.sigma[some], rng=rng)
+        gain = model.gain(sigma[some], tensor(excess))
+        errors = error_of(gain, signal[some], other[some])
         loss = (errors / (power[some] + recipe.floor)).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -71,9 +76,6 @@ def fit_filter(model: PreconditionedDenoiser, recipe: Recipe, pool: ScenePool) -
 
 def error_of(gain: BandValues, signal: BandValues, other: BandValues) -> NoiseLevels:
     """Mean squared error of a filtered image, from the powers of what it holds."""
-    errors: NoiseLevels = ((1 - gain) ** 2 * signal + gain**2 * other) @ PARTS
-    return errors
-
-
-def _tensor(values: Float64[np.ndarray, "*any"]) -> torch.Tensor:
-    return torch.from_numpy(values.astype(np.float32))
+    errors = (1 - gain) ** 2 * signal + gain**2 * other
+    of_all_bands: NoiseLevels = errors @ PARTS.to(errors)
+    return of_all_bands
