@@ -21,7 +21,6 @@ import pytest
 
 from cryoscore_plugin.batch.ledger import read_ledger
 from cryoscore_plugin.batch.resume import hash_of
-from cryoscore_plugin.files import is_running
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.mrc import write_micrograph
 
@@ -39,7 +38,7 @@ class Batch:
 
     def __init__(self, *words):
         self.words = [sys.executable, "-m", "cryoscore_plugin", "batch", *words]
-        self.main, self.orphans = None, []
+        self.main = None
 
     def start(self):
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -66,7 +65,6 @@ class Batch:
     def kill(self, victim, rng):
         """Kill the main process or one of its workers; whether there was one."""
         if victim == "main":
-            self.orphans.extend(self.workers())
             self.main.kill()
             self.main.wait()
             return True
@@ -80,9 +78,19 @@ class Batch:
 
         What one of them was writing is its own as long as it runs.
         """
-        end = time.monotonic() + 20
-        while any(map(is_running, self.orphans)) and time.monotonic() < end:
+        end = time.monotonic() + 60
+        while self.others_here() and time.monotonic() < end:
             time.sleep(0.05)
+
+    @staticmethod
+    def others_here():
+        """Processes that work in this folder, but for the tests themselves."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (folder / "cwd").readlink() == Path.cwd():
+                    found.append(int(folder.name))
+        return [process for process in found if process != os.getpid()]
 
 
 @pytest.fixture
