@@ -11,6 +11,7 @@ power in every band, and that small images have a number for every band as well.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +30,12 @@ BANDS: tuple[Band, ...] = tuple(
 )
 """In cycles/px of the working grid: from 400 to 8 Å at 3 Å/px, where noise alone begins
 (`noise_level.NOISE_BAND`)."""
+
+CENTRES: tuple[float, ...] = tuple(math.sqrt(low * high) for low, high in BANDS)
+"""Middle of each band, in cycles/px."""
+
+PARTS: tuple[float, ...] = tuple(math.pi * (high**2 - low**2) for low, high in BANDS)
+"""Part of all coefficients of an image that each band holds."""
 
 
 def spectral_excess(image: ImageTensor, *, noise: float = 1.0) -> Excess:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cryoscore_plugin.excess import BANDS
+from cryoscore_plugin.excess import BANDS, CENTRES, PARTS
 from cryoscore_plugin.networks.unet import Known, NoiseLevels, Tiles, zero
 from cryoscore_plugin.spectrum import frequency_grid
 
@@ -63,7 +63,7 @@ def apply_gain(images: Tiles, gain: BandValues) -> Tiles:
     """
     h, w = images.shape[-2:]
     frequency = frequency_grid((h, w), device=images.device)
-    first, second = (math.sqrt(low * high) for low, high in BANDS[:2])
+    first, second = CENTRES[:2]
     place = torch.log(frequency / first) / math.log(second / first)
     place = place.clamp(0, len(BANDS) - 1)  # the logarithm of 0 as well
     below = place.floor().clamp_max(len(BANDS) - 2).long()
@@ -79,5 +79,4 @@ def filtered_deviation(
 ) -> NoiseLevels:
     """Standard deviation of a filtered image that has the spectrum that is known."""
     power = excess.clamp_min(0) + sigma[:, None] ** 2
-    part = excess.new_tensor([math.pi * (high**2 - low**2) for low, high in BANDS])
-    return (gain.square() * power * part).sum(1).sqrt()
+    return (gain.square() * power * excess.new_tensor(PARTS)).sum(1).sqrt()

@@ -119,13 +119,13 @@ def spectra_of(
     background = amplitude[:, None] * pool.background_power[exposures.background]
     noise = exposures.sigma[:, None] ** 2 * exposures.colour.power(CENTRES)
     elsewhere = particles * ~exposures.empty_micrograph[:, None]
-    fields = (_log_uniform(FIELDS, count, rng)[:, None] for _ in range(2))
+    field, other_field = (_log_uniform(FIELDS, count, rng)[:, None] for _ in range(2))
     return Spectra(
         particles=particles * ~exposures.empty[:, None],
         background=background,
         noise=noise,
-        excess=elsewhere * next(fields)
-        + background * next(fields)
+        excess=elsewhere * field
+        + background * other_field
         + noise
         - exposures.sigma[:, None] ** 2,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from cryoscore_plugin.excess import BANDS
+from cryoscore_plugin.excess import PARTS
 from cryoscore_plugin.networks.spectral_filter import BandValues
 from cryoscore_plugin.networks.unet import NoiseLevels
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
@@ -25,9 +25,6 @@ from cryoscore_plugin.training.told_excess import measured
 
 BATCH, BATCHES, RATE = 1024, 20, 3e-3
 """Micrographs at each step, most that are drawn in units of these, first learning rate."""
-
-PARTS = torch.tensor([np.pi * (high**2 - low**2) for low, high in BANDS])
-"""Part of all coefficients of an image that each band holds."""
 
 
 def fit_filter(model: PreconditionedDenoiser, recipe: Recipe, pool: ScenePool) -> None:
@@ -54,9 +51,10 @@ def fit_filter(model: PreconditionedDenoiser, recipe: Recipe, pool: ScenePool) -
     kept = recipe.background == "kept"
     signal = tensor(spectra.particles + kept * spectra.background)
     other = tensor(spectra.noise + (not kept) * spectra.background)
+    background = tensor(spectra.background)
     power = acceptable(
         tensor(pool.expected_power(drawn.electrons)),
-        tensor(spectra.background) @ PARTS.to(device),
+        background @ background.new_tensor(PARTS),
         background=recipe.background,
     )
     sigma = tensor(drawn.sigma)
@@ -77,5 +75,5 @@ def fit_filter(model: PreconditionedDenoiser, recipe: Recipe, pool: ScenePool) -
 def error_of(gain: BandValues, signal: BandValues, other: BandValues) -> NoiseLevels:
     """Mean squared error of a filtered image, from the powers of what it holds."""
     errors = (1 - gain) ** 2 * signal + gain**2 * other
-    of_all_bands: NoiseLevels = errors @ PARTS.to(errors)
+    of_all_bands: NoiseLevels = errors @ errors.new_tensor(PARTS)
     return of_all_bands

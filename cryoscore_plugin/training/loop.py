@@ -88,9 +88,9 @@ def train(
     else:
         fit_filter(run.model, recipe, pool)
         run.averaged.module.load_state_dict(run.model.state_dict())
-    if start is not None and run.step == 0 and is_first():
-        before = _judged(run, recipe, held_out)
-        _report(output / CURVE, 0, math.nan, before, math.nan)
+        if start is not None and is_first():
+            before = _judged(run, recipe, held_out)
+            _report(output / CURVE, 0, math.nan, before, math.nan)
     began, first, loss_sum, count = time.monotonic(), run.step, 0.0, 0
     while run.step < recipe.steps:
         loss_sum += _one_step(run, recipe, pool)

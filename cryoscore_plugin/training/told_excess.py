@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from jaxtyping import Float16, Float32, Float64
 
-from cryoscore_plugin.excess import BANDS, spectral_excess
+from cryoscore_plugin.excess import CENTRES as MIDDLES
+from cryoscore_plugin.excess import PARTS, spectral_excess
 
 BandPower = Float64[np.ndarray, "n bands"]
 """Mean power in each band of `excess.BANDS`, a row for each crop or scene."""
 
-CENTRES: Float64[np.ndarray, " bands"] = np.sqrt([low * high for low, high in BANDS])
-"""Middle of each band, in cycles/px."""
+CENTRES: Float64[np.ndarray, " bands"] = np.array(MIDDLES)
+"""`excess.CENTRES` as an array."""
 
 FIELDS = (0.6, 1.6)
 """Range of the power of particles, or of background, in a micrograph relative to
@@ -76,7 +77,7 @@ def measured(
     """
     shortest, longest = np.log(SIDES)
     side = np.exp(rng.uniform(shortest, longest, len(excess)))
-    area = np.array([np.pi * (high**2 - low**2) / 2 for low, high in BANDS])
+    area = np.array(PARTS) / 2  # a real image has half of them to itself
     error = rng.standard_normal(excess.shape) / np.sqrt(side[:, None] ** 2 * area)
     result: np.ndarray = excess + (sigma[:, None] ** 2 + excess) * error
     return result
