@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -46,11 +45,7 @@ _SHOWN = 5
 @verbose_option
 @click.pass_context
 def batch(
-    context: click.Context,
-    /,
-    *,
-    settings: DenoiseSettings,
-    **given: Any,  # noqa: ANN401  as click gives them
+    context: click.Context, *, choices: Choices, settings: DenoiseSettings
 ) -> None:
     """Denoise the micrographs of a project.
 
@@ -62,7 +57,6 @@ def batch(
 
     Pick particles on the results, and extract them from the raw micrographs.
     """
-    choices = Choices(**given)
     request = _request(context, choices, settings)
     if choices.dry_run:
         _show(request)

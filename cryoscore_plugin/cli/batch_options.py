@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cryoscore_plugin.batch.cluster import CLUSTERS
-from cryoscore_plugin.cli.options import Callback, with_options
+from cryoscore_plugin.cli.options import gathered_options
 
 _OPTIONS = (
     click.argument("project", metavar="PROJECT", type=click.Path(path_type=Path)),
@@ -120,12 +120,5 @@ class Choices:
     idle_limit: float | None
 
 
-def batch_options(callback: Callback) -> Callback:
-    """Add the options that `Choices` holds.
-
-    Parameters
-    ----------
-    callback : Callback
-        Function of a click command.
-    """
-    return with_options(callback, _OPTIONS)
+batch_options = gathered_options(Choices, _OPTIONS)
+"""Add the options; the function of the command takes them as `choices`."""

@@ -108,9 +108,7 @@ def benchmark(  # noqa: PLR0913  one argument for each option
     from cryoscore_plugin.evaluation.benchmark import (  # noqa: PLC0415
         measure_all,
         ratios,
-        yardstick_micrograph,
     )
-    from cryoscore_plugin.mrc import write_micrograph  # noqa: PLC0415
 
     threads = len(os.sched_getaffinity(0))
     programs = _programs(model, topaz, threads)
@@ -120,9 +118,7 @@ def benchmark(  # noqa: PLR0913  one argument for each option
         f"micrographs at {PIXEL_SIZE:g} Å/px.\n\n{HEADER}"
     )
     with tempfile.TemporaryDirectory(prefix="cryoscore-") as folder:
-        inputs = {size: Path(folder) / f"{size}.mrc" for size in sizes}
-        for size, path in inputs.items():
-            write_micrograph(path, yardstick_micrograph(size, pixel_size=PIXEL_SIZE))
+        inputs = _write_inputs(Path(folder), sizes)
         measurements = []
         for measurement in measure_all(
             programs, inputs=inputs, devices=devices, repeats=repeats, threads=threads
@@ -135,6 +131,19 @@ def benchmark(  # noqa: PLR0913  one argument for each option
     _write_figures(record, computer, measurements, found)
     if any(measurement.failure for measurement in measurements):
         context.exit(FAILED)
+
+
+def _write_inputs(folder: Path, sizes: Sequence[int]) -> dict[int, Path]:
+    """A synthetic micrograph of each size, in px; the file of each."""
+    from cryoscore_plugin.evaluation.benchmark import (  # noqa: PLC0415  as above
+        yardstick_micrograph,
+    )
+    from cryoscore_plugin.mrc import write_micrograph  # noqa: PLC0415
+
+    inputs = {size: folder / f"{size}.mrc" for size in sizes}
+    for size, path in inputs.items():
+        write_micrograph(path, yardstick_micrograph(size, pixel_size=PIXEL_SIZE))
+    return inputs
 
 
 def _programs(model: str | None, topaz: Path | None, threads: int) -> list[Program]:

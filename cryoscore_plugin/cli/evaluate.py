@@ -6,7 +6,7 @@ it with `--record` as CSV or JSON; `compare` reads such CSV files again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from cryoscore_plugin.cli.records import (
 from cryoscore_plugin.errors import InputError
 
 if TYPE_CHECKING:
+    from cryoscore_plugin.arrays import Volume
     from cryoscore_plugin.evaluation.picking import PickQuality
     from cryoscore_plugin.evaluation.resolution import ShellCorrelation
 
@@ -98,13 +99,8 @@ def picks(  # noqa: PLR0913  one argument for each option
     from cryoscore_plugin.evaluation.picking import f1_above, pick_quality  # noqa: PLC0415
 
     proposed, true = read_picks(picks), read_picks(truth)
+    _refuse_other_micrographs(proposed, true)
     reach = diameter / 4 if max_distance is None else max_distance
-    if not set(proposed) & set(true):
-        msg = (
-            f"The picks are of {_some(proposed)}, but the truth is of {_some(true)}. "
-            "Name files after their micrographs, or give the truth of these."
-        )
-        raise InputError(msg)
     rows: list[Row] = []
     qualities: dict[str, PickQuality] = {}
     for key, known in sorted(true.items()):
@@ -155,24 +151,12 @@ def fsc(
     from cryoscore_plugin.evaluation.resolution import (  # noqa: PLC0415
         fourier_shell_correlation,
     )
-    from cryoscore_plugin.mrc import read_volume  # noqa: PLC0415
 
-    paths = [path for path in (half1, half2, mask) if path is not None]
-    volumes = [read_volume(path) for path in paths]
-    for path, (volume, _) in zip(paths, volumes, strict=True):
-        if len(volume) == 1:
-            msg = f"{path} should be a map, but is a single image. Give half maps."
-            raise InputError(msg)
-        if volume.shape != volumes[0][0].shape:
-            sizes = ["x".join(map(str, x.shape)) for x in (volume, volumes[0][0])]
-            msg = (
-                f"{path} has {sizes[0]} voxels, but {half1} has {sizes[1]}. Crop or pad "
-                "them to one box."
-            )
-            raise InputError(msg)
-    (first, size), (second, _), *masks = volumes
+    (first, second, *masks), size = _maps_of_one_size(
+        [path for path in (half1, half2, mask) if path is not None]
+    )
     curve = fourier_shell_correlation(
-        first, second, voxel_size=size, mask=masks[0][0] if masks else None
+        first, second, voxel_size=size, mask=masks[0] if masks else None
     )
     rows: list[Row] = [
         {"frequency": float(k), "correlation": float(value)}
@@ -185,6 +169,48 @@ def fsc(
         f"Resolution {curve.resolution(threshold):.2f} Å, where the Fourier shell "
         f"correlation first falls below {threshold:g}."
     )
+
+
+def _refuse_other_micrographs(picks: Collection[str], truth: Collection[str]) -> None:
+    """Refuse picks and a truth that are of different micrographs.
+
+    Raises
+    ------
+    InputError
+        If no micrograph has both.
+    """
+    if not set(picks) & set(truth):
+        msg = (
+            f"The picks are of {_some(picks)}, but the truth is of {_some(truth)}. "
+            "Name files after their micrographs, or give the truth of these."
+        )
+        raise InputError(msg)
+
+
+def _maps_of_one_size(paths: Sequence[Path]) -> tuple[list[Volume], float]:
+    """Maps, and the voxel size of the first in Å.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read, is an image, or has another size than the first.
+    """
+    from cryoscore_plugin.mrc import read_volume  # noqa: PLC0415  as above
+
+    volumes = [read_volume(path) for path in paths]
+    first, voxel_size = volumes[0]
+    for path, (volume, _) in zip(paths, volumes, strict=True):
+        if len(volume) == 1:
+            msg = f"{path} should be a map, but is a single image. Give half maps."
+            raise InputError(msg)
+        if volume.shape != first.shape:
+            sizes = ["x".join(map(str, x.shape)) for x in (volume, first)]
+            msg = (
+                f"{path} has {sizes[0]} voxels, but {paths[0]} has {sizes[1]}. Crop or "
+                "pad them to one box."
+            )
+            raise InputError(msg)
+    return [volume for volume, _ in volumes], voxel_size
 
 
 def _plot_precision(qualities: Mapping[str, PickQuality], path: Path) -> None:

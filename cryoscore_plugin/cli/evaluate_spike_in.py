@@ -7,15 +7,19 @@ the particles are found again.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cryoscore_plugin.cli.exits import verbose_option
-from cryoscore_plugin.cli.particle_options import particle_options
+from cryoscore_plugin.cli.particle_options import particle_options, read_particles
 from cryoscore_plugin.cli.records import Row, write_record
-from cryoscore_plugin.cli.spiked_places import IMAGES, PLACES, place_row
+from cryoscore_plugin.cli.spiked_places import IMAGES, PLACES, name_of, place_row
 from cryoscore_plugin.constants import MICROMETRE
 from cryoscore_plugin.files import make_new_folder
+
+if TYPE_CHECKING:
+    from cryoscore_plugin.micrograph import Micrograph
 
 LABEL = "Particles added by cryoscore evaluate spike-in"
 
@@ -89,15 +93,11 @@ def spike_in(  # noqa: PLR0913  one argument for each option
 
     from cryoscore_plugin.batch.inputs import find_micrographs  # noqa: PLC0415
     from cryoscore_plugin.batch.plan import plan_outputs  # noqa: PLC0415
-    from cryoscore_plugin.density.particle import (  # noqa: PLC0415
-        ParticleSettings,
-        read_particle,
-    )
     from cryoscore_plugin.evaluation.spike_in import spike  # noqa: PLC0415
-    from cryoscore_plugin.mrc import read_micrograph, write_micrograph  # noqa: PLC0415
+    from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415
     from cryoscore_plugin.optics import Optics  # noqa: PLC0415
 
-    model = read_particle(particle, ParticleSettings.model_validate(about_particle))
+    [model] = read_particles([particle], about_particle)
     found = find_micrographs(inputs, output=output)
     tasks = plan_outputs(found, output / IMAGES)
     make_new_folder(output)
@@ -109,15 +109,26 @@ def spike_in(  # noqa: PLR0913  one argument for each option
         result, places = spike(
             micrograph, model, optics, count=count, ratios=ratios, rng=rng
         )
-        task.output.parent.mkdir(parents=True, exist_ok=True)
-        write_micrograph(task.output, result, labels=[LABEL])
-        # With its sub-folders: two days may have micrographs of one name.
-        name = str(task.output.relative_to(output / IMAGES).with_suffix(""))
+        _write(task.output, result)
+        name = name_of(task.output, output / IMAGES)
         rows += [place_row(name, place, optics) for place in places]
         added = sum(place.ratio > 0 for place in places)
         click.echo(f"{number + 1}/{len(found)}  {task.output.name}: {added} added")
     write_record(rows, output / PLACES)
-    click.echo(
+    click.echo(_advice(output, model.diameter))
+
+
+def _advice(output: Path, diameter: float) -> str:
+    """What to do next; the diameter of the particle is in Å."""
+    return (
         f"Denoise {output / IMAGES}, then type: cryoscore evaluate spiked {output} "
-        f"{output / IMAGES} FOLDER-OF-RESULTS --diameter {model.diameter:.0f}"
+        f"{output / IMAGES} FOLDER-OF-RESULTS --diameter {diameter:.0f}"
     )
+
+
+def _write(path: Path, micrograph: Micrograph) -> None:
+    """Write a micrograph with particles, into a sub-folder that may be new."""
+    from cryoscore_plugin.mrc import write_micrograph  # noqa: PLC0415  as above
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_micrograph(path, micrograph, labels=[LABEL])

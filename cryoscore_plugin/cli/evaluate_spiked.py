@@ -18,10 +18,10 @@ from cryoscore_plugin.cli.records import (
     record_option,
     write_record,
 )
-from cryoscore_plugin.cli.spiked_places import PLACES, read_places
-from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.cli.spiked_places import PLACES, image_of, read_places
 
 if TYPE_CHECKING:
+    from cryoscore_plugin.evaluation.pickers import Picks
     from cryoscore_plugin.evaluation.recall import Recall
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -92,24 +92,14 @@ def spiked(  # noqa: PLR0913  one argument for each option
     µm), and by view: from the end of the particle's own axis, obliquely, or from the
     side. A denoiser that loses one kind of view is seen there.
     """
-    from cryoscore_plugin.evaluation.pickers import (  # noqa: PLC0415
-        find_picks,
-        laplacian_of_gaussian,
-    )
     from cryoscore_plugin.evaluation.spike_in import Place, found_places  # noqa: PLC0415
-    from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415
 
     known = read_places(spiked / PLACES)
     reach = diameter / 4 if max_distance is None else max_distance
     fates: list[Row] = []
     for folder in folders:
         for name, rows in known.items():
-            image = read_micrograph(_image(folder, name))
-            size = image.pixel_size
-            response = laplacian_of_gaussian(image.pixels, diameter=diameter / size)
-            picks = find_picks(
-                response, min_distance=0.8 * diameter / size, border=diameter / 2 / size
-            )
+            picks, size = _picks(image_of(folder, name), diameter)
             where = [Place(y=row["y"], x=row["x"], ratio=row["snr"]) for row in rows]
             added = sum(place.ratio > 0 for place in where)
             met = found_places(
@@ -126,6 +116,21 @@ def spiked(  # noqa: PLR0913  one argument for each option
         from cryoscore_plugin.report.recall_figure import write_recall  # noqa: PLC0415
 
         write_recall(plot, recalls)
+
+
+def _picks(image: Path, diameter: float) -> tuple[Picks, float]:
+    """Blobs of a diameter in Å, and the pixel size of the image in Å/px."""
+    from cryoscore_plugin.evaluation.pickers import (  # noqa: PLC0415  brings scipy
+        find_picks,
+        laplacian_of_gaussian,
+    )
+    from cryoscore_plugin.mrc import read_micrograph  # noqa: PLC0415  as above
+
+    micrograph = read_micrograph(image)
+    wide = diameter / micrograph.pixel_size
+    response = laplacian_of_gaussian(micrograph.pixels, diameter=wide)
+    picks = find_picks(response, min_distance=0.8 * wide, border=wide / 2)
+    return picks, micrograph.pixel_size
 
 
 def recalls_of(fates: Sequence[Row]) -> dict[str, list[Recall]]:
@@ -175,12 +180,3 @@ def tell_recalls(recalls: Mapping[str, Sequence[Recall]], record: Path | None) -
         print_table([{k: x for k, x in row.items() if k not in others} for row in told])
         click.echo()
     write_record(rows, record)
-
-
-def _image(folder: Path, name: str) -> Path:
-    """The image of a micrograph in a folder of results."""
-    for suffix in (".mrc", ".tif", ".tiff"):
-        if (folder / f"{name}{suffix}").exists():
-            return folder / f"{name}{suffix}"
-    msg = f"{folder} should hold {name}.mrc, but does not. Denoise all micrographs."
-    raise InputError(msg)

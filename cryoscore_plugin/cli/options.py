@@ -8,6 +8,7 @@ read first; what is given on the command line counts more.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin
@@ -56,6 +57,36 @@ def settings_options(model: type[BaseModel]) -> Callable[[Callback], Callback]:
 
         options = [_option(name, field) for name, field in model.model_fields.items()]
         return with_options(cast("Callback", with_settings), [_SETTINGS_FILE, *options])
+
+    return decorate
+
+
+def gathered_options(
+    kind: Callable[..., object], options: Sequence[Decorator]
+) -> Callable[[Callback], Callback]:
+    """Add options and arguments; pass them on as one object.
+
+    Parameters
+    ----------
+    kind : Callable
+        A dataclass whose fields are called as the options.
+    options : Sequence[Decorator]
+        As `click.option` and `click.argument` give them.
+
+    Returns
+    -------
+    decorate : Callable
+        Decorator for a click callback that takes `choices`, keyword-only.
+    """
+    names = list(inspect.signature(kind).parameters)
+
+    def decorate(callback: Callback) -> Callback:
+        @functools.wraps(callback)
+        def with_choices(*args: object, **values: object) -> object:
+            choices = kind(**{name: values.pop(name) for name in names})
+            return callback(*args, choices=choices, **values)
+
+        return with_options(cast("Callback", with_choices), options)
 
     return decorate
 

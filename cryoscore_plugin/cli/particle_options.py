@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
 from cryoscore_plugin.cli.options import with_options
+
+if TYPE_CHECKING:
+    from cryoscore_plugin.density.atomic_model import AtomicModel
 
 Callback = TypeVar("Callback", bound=Callable[..., object])
 
@@ -52,3 +56,30 @@ def particle_options(callback: Callback) -> Callback:
         return callback(*args, about_particle=about, **values)
 
     return with_options(cast("Callback", with_particle), list(OPTIONS.values()))
+
+
+def read_particles(
+    files: Iterable[Path], about_particle: Mapping[str, object]
+) -> list[AtomicModel]:
+    """The particles of files, of all of which the options say the same.
+
+    Parameters
+    ----------
+    files : Iterable[Path]
+        Atomic models and density maps.
+    about_particle : Mapping[str, object]
+        As `particle_options` passes it on.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used.
+    """
+    # Not at the top: torch comes with it, and `cryoscore --help` answers at once.
+    from cryoscore_plugin.density.particle import (  # noqa: PLC0415
+        ParticleSettings,
+        read_particle,
+    )
+
+    about = ParticleSettings.model_validate(about_particle)
+    return [read_particle(file, about) for file in files]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,10 @@ from cryoscore_plugin.batch.inputs import find_micrographs, is_table
 from cryoscore_plugin.cli.exits import verbose_option
 from cryoscore_plugin.errors import ConfigError, InputError
 from cryoscore_plugin.guidance.card import DOUBTS, RESOLUTION, VIEWS, checked_card
+
+if TYPE_CHECKING:
+    from cryoscore_plugin.guidance.sources import ViewSettings
+    from cryoscore_plugin.guidance.views import Views
 
 DEFAULT_TIERS = {
     "shape": "R1",
@@ -99,49 +105,28 @@ def reference(  # noqa: PLR0913  one argument for each option
     """
     _check_words(file, diameter, tier)
     # Not at the top: they bring torch, and `cryoscore --help` answers at once.
-    from cryoscore_plugin.guidance.reference import (  # noqa: PLC0415
-        hash_of_source,
-        save_reference,
-    )
-    from cryoscore_plugin.guidance.sources import (  # noqa: PLC0415
-        ViewSettings,
-        kind_of,
-        read_views,
-    )
-    from cryoscore_plugin.guidance.view_making import view_of_ball  # noqa: PLC0415
+    from cryoscore_plugin.guidance.reference import save_reference  # noqa: PLC0415
+    from cryoscore_plugin.guidance.sources import ViewSettings  # noqa: PLC0415
 
-    kind = "shape" if file is None else kind_of(file)
-    facts = {
-        "name": name or ("ball" if file is None else _short_name(file)),
-        "tier": tier or DEFAULT_TIERS[kind],
-        "kind": kind,
+    facts = _origin(file, name, tier) | {
         "resolution": resolution,
-        "sources": {} if file is None else hash_of_source(file),
-        "made_from": sorted(set[str]().union(*map(_micrographs_of, made_from))),
+        "made_from": _micrographs_of(made_from),
     }
     checked_card(pixel_size=1.0, **facts)  # Before the work.
-    if file is None:
-        made = view_of_ball(diameter or 0.0, resolution=resolution)
-    else:
-        settings = ViewSettings(
-            resolution=resolution, count=views, pixel_size=pixel_size, invert=invert
-        )
-        made = read_views(file, settings)
+    settings = ViewSettings(
+        resolution=resolution, count=views, pixel_size=pixel_size, invert=invert
+    )
+    made = _views(file, diameter, settings)
     card = checked_card(pixel_size=made.pixel_size, **facts)
     sha256 = save_reference(output, made, card)
     click.echo(
-        f"{output}: {kind} {card.name}, tier {card.tier}, {len(made.pictures)} views of "
+        f"{output}: {card.kind} {card.name}, tier {card.tier}, {len(made.pictures)} views of "
         f"{made.diameter:.0f} Å to {resolution:g} Å, {sha256[:12]}"
     )
     if doubt := DOUBTS.get(card.tier):
         click.echo(f"Warning: {doubt}.", err=True)
     if made.looks_dark:
-        advice = "leave out --invert" if invert else "give --invert if that is so"
-        click.echo(
-            f"Warning: in {file} the particle looks darker than what is around it, and "
-            f"bright protein is expected. Look at it, and {advice}.",
-            err=True,
-        )
+        _warn_of_contrast(file, invert=invert)
 
 
 def _check_words(file: Path | None, diameter: float | None, tier: str | None) -> None:
@@ -163,7 +148,50 @@ def _check_words(file: Path | None, diameter: float | None, tier: str | None) ->
         raise ConfigError(msg)
 
 
-def _micrographs_of(path: Path) -> set[str]:
+def _origin(file: Path | None, name: str | None, tier: str | None) -> dict[str, object]:
+    """What a card says of where a reference is from; of a ball, without a file."""
+    from cryoscore_plugin.guidance.reference import (  # noqa: PLC0415  brings torch
+        hash_of_source,
+    )
+    from cryoscore_plugin.guidance.sources import kind_of  # noqa: PLC0415  as above
+
+    kind = "shape" if file is None else kind_of(file)
+    return {
+        "name": name or ("ball" if file is None else _short_name(file)),
+        "tier": tier or DEFAULT_TIERS[kind],
+        "kind": kind,
+        "sources": {} if file is None else hash_of_source(file),
+    }
+
+
+def _views(file: Path | None, diameter: float | None, settings: ViewSettings) -> Views:
+    """Views of the particle in a file, or, without one, of a ball."""
+    if file is None:
+        from cryoscore_plugin.guidance.view_making import (  # noqa: PLC0415  brings torch
+            view_of_ball,
+        )
+
+        return view_of_ball(diameter or 0.0, resolution=settings.resolution)
+    from cryoscore_plugin.guidance.sources import read_views  # noqa: PLC0415  as above
+
+    return read_views(file, settings)
+
+
+def _warn_of_contrast(file: Path | None, *, invert: bool) -> None:
+    advice = "leave out --invert" if invert else "give --invert if that is so"
+    click.echo(
+        f"Warning: in {file} the particle looks darker than what is around it, and "
+        f"bright protein is expected. Look at it, and {advice}.",
+        err=True,
+    )
+
+
+def _micrographs_of(words: Iterable[Path]) -> list[str]:
+    """Names of all micrographs that the user means, in order."""
+    return sorted(set[str]().union(*map(_named_by, words)))
+
+
+def _named_by(path: Path) -> set[str]:
     """Names of the micrographs that a word of the user means, without ending.
 
     Raises

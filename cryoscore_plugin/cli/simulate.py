@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cryoscore_plugin.cli.exits import verbose_option
-from cryoscore_plugin.cli.particle_options import particle_options
+from cryoscore_plugin.cli.particle_options import particle_options, read_particles
+from cryoscore_plugin.cli.simulate_options import Choices, simulate_options
 from cryoscore_plugin.constants import MICROMETRE
+
+if TYPE_CHECKING:
+    from cryoscore_plugin.simulation.dataset import DatasetSettings
 
 VIEWS = 200
 """Orientations in a micrograph: about as many as it has particles."""
-
-POSITIVE = click.FloatRange(min=0, min_open=True)
-
-PARTS = ("ice_thickness", "ice_texture", "carbon_film", "contamination", "debris")
-"""Of the background; debris is fragments and aggregates."""
 
 
 @click.command(short_help="Make micrographs of known truth from models or maps.")
@@ -28,140 +28,10 @@ PARTS = ("ice_thickness", "ice_texture", "carbon_film", "contamination", "debris
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
 @particle_options
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="New or empty folder.",
-)
-@click.option(
-    "--count",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Number of micrographs.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(min=128),
-    default=1024,
-    show_default=True,
-    help="Side of a micrograph in px.",
-)
-@click.option(
-    "--pixel-size", type=POSITIVE, default=1.5, show_default=True, help="In Å/px."
-)
-@click.option("--dose", type=POSITIVE, default=40.0, show_default=True, help="In e/Å².")
-@click.option(
-    "--defocus",
-    type=(POSITIVE, POSITIVE),
-    default=(0.8, 2.5),
-    show_default=True,
-    help="Smallest and largest defocus in µm.",
-)
-@click.option(
-    "--voltage", type=POSITIVE, default=300.0, show_default=True, help="In kV."
-)
-@click.option(
-    "--astigmatism",
-    type=click.FloatRange(min=0),
-    default=0.02,
-    show_default=True,
-    help="Mean difference of the two defoci in µm.",
-)
-@click.option(
-    "--phase-shift",
-    type=click.FloatRange(min=0, max=180),
-    default=0.0,
-    show_default=True,
-    help="Of a phase plate, in degrees.",
-)
-@click.option(
-    "--b-factor",
-    type=click.FloatRange(min=0),
-    default=80.0,
-    show_default=True,
-    help="Of the envelope, in Å².",
-)
-@click.option(
-    "--occupancy",
-    type=click.FloatRange(min=0, max=0.6),
-    default=0.25,
-    show_default=True,
-    help="Part of the area that particles cover.",
-)
-@click.option(
-    "--separation",
-    type=POSITIVE,
-    default=1.05,
-    show_default=True,
-    help="Smallest distance of neighbours in diameters; below 1 they may overlap.",
-)
-@click.option(
-    "--background",
-    type=click.FloatRange(min=0),
-    default=0.4,
-    show_default=True,
-    help="Strength of carbon, ice, contamination and debris; 0 for none, 1 for ugly.",
-)
-@click.option(
-    "--part",
-    "parts",
-    type=click.Choice(PARTS),
-    multiple=True,
-    help="Part of the background that each micrograph has; may be repeated. Default: "
-    "each part now and then.",
-)
-@click.option(
-    "--preferred",
-    type=click.FloatRange(min=0, max=1),
-    default=0.0,
-    show_default=True,
-    help="Part of the particles whose z axis lies near the beam.",
-)
-@click.option(
-    "--mtf",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Modulation transfer of the detector, a STAR file as RELION takes it.",
-)
-@click.option(
-    "--halves/--no-halves",
-    default=False,
-    show_default=True,
-    help="Also write each micrograph in two halves with independent noise.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Another number gives other micrographs.",
-)
+@simulate_options
 @verbose_option
-def simulate(  # noqa: PLR0913  one argument for each option
-    *,
-    models: tuple[Path, ...],
-    about_particle: dict[str, object],
-    output: Path,
-    count: int,
-    size: int,
-    pixel_size: float,
-    dose: float,
-    defocus: tuple[float, float],
-    voltage: float,
-    astigmatism: float,
-    phase_shift: float,
-    b_factor: float,
-    occupancy: float,
-    separation: float,
-    background: float,
-    parts: tuple[str, ...],
-    preferred: float,
-    mtf: Path | None,
-    halves: bool,
-    seed: int,
+def simulate(
+    *, models: tuple[Path, ...], about_particle: dict[str, object], choices: Choices
 ) -> None:
     """Simulate micrographs, and write the truth about them.
 
@@ -171,16 +41,33 @@ def simulate(  # noqa: PLR0913  one argument for each option
     micrograph, Truth/particles.star the place and the angles of each particle, and
     Truth/ an image of what the particles alone contribute.
     """
-    # Not at the top: they need torch, and `cryoscore --help` answers at once.
-    from cryoscore_plugin.density.particle import (  # noqa: PLC0415
-        ParticleSettings,
-        read_particle,
-    )
+    # Not at the top: it needs torch, and `cryoscore --help` answers at once.
     from cryoscore_plugin.simulation.dataset import (  # noqa: PLC0415
         TABLE,
         TRUTH,
-        DatasetSettings,
         write_dataset,
+    )
+
+    output, settings = choices.output, _settings(choices)
+    particles = read_particles(models, about_particle)
+    for done, name in enumerate(write_dataset(output, particles, settings), start=1):
+        click.echo(f"{done}/{settings.count}  {name}.mrc")
+    click.echo(
+        f"The truth is in {output / TRUTH}. Denoise them with: cryoscore denoise "
+        f"{output / TABLE} --output denoised/"
+    )
+
+
+def _settings(choices: Choices) -> DatasetSettings:
+    """What to make, in the units of the simulation.
+
+    Raises
+    ------
+    InputError
+        If the table of the modulation transfer cannot be used.
+    """
+    from cryoscore_plugin.simulation.dataset import (  # noqa: PLC0415  brings torch
+        DatasetSettings,
     )
     from cryoscore_plugin.simulation.detector import (  # noqa: PLC0415
         read_modulation_transfer,
@@ -190,35 +77,28 @@ def simulate(  # noqa: PLR0913  one argument for each option
         SceneSettings,
     )
 
-    settings = DatasetSettings(
-        count=count,
+    mtf, defocus = choices.mtf, sorted(choices.defocus)
+    return DatasetSettings(
+        count=choices.count,
         exposure=Exposure(
-            shape=(size, size),
-            pixel_size=pixel_size,
-            dose=dose,
+            shape=(choices.size, choices.size),
+            pixel_size=choices.pixel_size,
+            dose=choices.dose,
             detector=None if mtf is None else read_modulation_transfer(mtf),
         ),
         scene=SceneSettings(
-            occupancy=occupancy,
-            separation=separation,
-            background=background,
-            parts=parts or None,
-            preferred=preferred,
+            occupancy=choices.occupancy,
+            separation=choices.separation,
+            background=choices.background,
+            parts=choices.parts or None,
+            preferred=choices.preferred,
             views=VIEWS,
         ),
-        defocus=(min(defocus) * MICROMETRE, max(defocus) * MICROMETRE),
-        voltage=voltage,
-        astigmatism=astigmatism * MICROMETRE,
-        phase_shift=phase_shift,
-        b_factor=b_factor,
-        halves=halves,
-        seed=seed,
-    )
-    about = ParticleSettings.model_validate(about_particle)
-    particles = [read_particle(path, about) for path in models]
-    for done, name in enumerate(write_dataset(output, particles, settings), start=1):
-        click.echo(f"{done}/{count}  {name}.mrc")
-    click.echo(
-        f"The truth is in {output / TRUTH}. Denoise them with: cryoscore denoise "
-        f"{output / TABLE} --output denoised/"
+        defocus=(defocus[0] * MICROMETRE, defocus[1] * MICROMETRE),
+        voltage=choices.voltage,
+        astigmatism=choices.astigmatism * MICROMETRE,
+        phase_shift=choices.phase_shift,
+        b_factor=choices.b_factor,
+        halves=choices.halves,
+        seed=choices.seed,
     )

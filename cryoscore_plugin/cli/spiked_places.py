@@ -20,6 +20,29 @@ NUMBERS = ("x", "y", "snr", "rot", "tilt", "psi", "view", "defocus")
 """Columns of the table of places beside the name of the micrograph."""
 
 
+def name_of(image: Path, folder: Path) -> str:
+    """How the tables call an image: its place in the folder, without ending.
+
+    With its sub-folders: two days may have micrographs of one name.
+    """
+    return str(image.relative_to(folder).with_suffix(""))
+
+
+def image_of(folder: Path, name: str) -> Path:
+    """The image of that name in a folder of results.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for suffix in (".mrc", ".tif", ".tiff"):
+        if (folder / f"{name}{suffix}").exists():
+            return folder / f"{name}{suffix}"
+    msg = f"{folder} should hold {name}.mrc, but does not. Denoise all micrographs."
+    raise InputError(msg)
+
+
 def place_row(micrograph: str, place: Place, optics: Optics) -> Row:
     """A line of the table of places."""
     rot, tilt, psi = place.angles

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoscore_plugin.cli.simulate import PARTS as CHOICES
+from cryoscore_plugin.cli.simulate_options import PARTS as CHOICES
 from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
