@@ -27,9 +27,10 @@ then the mean. Picks and hand picks closer than 45 px to an edge are left out. H
 miss faint particles: compare denoisers with each other, and do not read the precision as
 absolute.
 
-Of frames also the correlation with `rest`, whose noise is independent, in bands of
-spatial frequency, both without their slow level. Background is the same in both: it
-counts as signal there.
+Of frames also what `rest` says of them, whose noise is independent, in bands of spatial
+frequency, both without their slow level: `correlation`, and `risk`, the mean square error
+in units of the signal (a blank image has 1; the rest is scaled to the signal of the
+frame). Background is the same in both: it counts as signal there.
 """
 
 from __future__ import annotations
@@ -170,10 +171,11 @@ def conclude(rows: Sequence[Row], frames: Sequence[Row], record: Path | None) ->
         print_table(pivot(rows, figure, line="denoiser", across=["picker", "dose"]))
     write_record(rows, record)
     if frames:
-        click.echo(
-            "\nmean correlation of frames with the rest of their movies, by band"
-        )
-        print_table(pivot(frames, "correlation", line="denoiser", across=["band"]))
+        for figure in ("correlation", "risk"):
+            click.echo(
+                f"\nmean {figure} of frames with the rest of their movies, by band"
+            )
+            print_table(pivot(frames, figure, line="denoiser", across=["band"]))
     # One family of tests for each picker and dose: that is a table's column.
     compared = [
         row

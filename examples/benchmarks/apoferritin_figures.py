@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import starfile
 import torch
-from apoferritin_data import PIXEL_SIZE, micrographs, read_pixels
+from apoferritin_data import PIXEL_SIZE, micrographs, noise_deviation, read_pixels
 from grids import Pixels
 from picking import all_picks, picks_figures
 from programs import Programs
@@ -16,18 +16,19 @@ from scipy.spatial.transform import Rotation
 
 from cryoscore_plugin.cli.records import Row
 from cryoscore_plugin.ctf import Optics, contrast_transfer
-from cryoscore_plugin.evaluation.fidelity import band_correlation
 from cryoscore_plugin.evaluation.pickers import (
     Picks,
     find_picks,
     template_correlation,
 )
+from cryoscore_plugin.evaluation.products import band_products
 from cryoscore_plugin.local_mean import without_local_mean
 
 DIAMETER = 120.0  # Å
 BORDER = 45.0  # px
 LEVEL = 120.0  # Å; standard deviation of the Gaussian mean that is the slow level
 BANDS = ((250, 150), (150, 80), (80, 40), (40, 20), (250, 12))  # Å
+SIGNAL_BAND = (1 / 250, 1 / 20)  # 1/Å; where a whole movie has more signal than noise
 
 
 def ring_template(model: Path, defocus: float, *, side: int = 160) -> Pixels:
@@ -133,22 +134,46 @@ def judge(
 
 
 def rest_rows(name: str, images: dict[Path, Pixels]) -> list[Row]:
-    """Correlation of denoised frames with the rest of their movies, band by band."""
+    """How like the rest of their movies denoised frames are, band by band.
+
+    `correlation`; and `risk`, the mean square error in units of the signal, which frame
+    and rest share: without bias, because their noise is independent. A blank image has 1.
+    """
     rows: list[Row] = []
     for raw, image in images.items():
-        rest = levelled(read_pixels(raw.with_name(f"{raw.stem}_rest.mrc")))
-        frame = levelled(image)
+        frame, rest = frame_and_rest(raw)
+        limits = [(1 / long, 1 / short) for long, short in BANDS]
+        found, shared = (
+            band_products(one, rest, pixel_size=PIXEL_SIZE, bands=limits)
+            for one in (levelled(image), frame)
+        )
+        risk = 1 + (found.own - 2 * found.shared) / shared.shared
         rows += [
-            {"denoiser": name, "micrograph": raw.stem}
-            | {"band": f"{long}-{short} Å"}
-            | {
-                "correlation": band_correlation(
-                    frame, rest, pixel_size=PIXEL_SIZE, band=(1 / long, 1 / short)
-                )
-            }
-            for long, short in BANDS
+            {"denoiser": name, "micrograph": raw.stem, "band": f"{long}-{short} Å"}
+            | {"correlation": float(one), "risk": float(another)}
+            for (long, short), one, another in zip(
+                BANDS, found.correlation, risk, strict=True
+            )
         ]
     return rows
+
+
+def frame_and_rest(raw: Path) -> tuple[Pixels, Pixels]:
+    """A frame and the rest of its movie without their slow levels, on one grey scale.
+
+    The rest is scaled so that its power above white noise is what it shares with the
+    frame. What moved or was damaged meanwhile, so that the frame has it and the rest has
+    not, counts as noise of the frame.
+    """
+    frame, rest = (
+        read_pixels(raw.with_name(f"{raw.stem}_{name}.mrc"))
+        for name in ("frame", "rest")
+    )
+    noise = noise_deviation(rest) ** 2
+    frame, rest = levelled(frame), levelled(rest)
+    both = band_products(frame, rest, pixel_size=PIXEL_SIZE, bands=[SIGNAL_BAND])
+    scale = both.shared / (both.true - noise * both.count / rest.size)
+    return frame, rest * np.float32(scale[0])
 
 
 def levelled(image: Pixels) -> Pixels:

@@ -138,7 +138,7 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
 @denoiser_option("band-pass", "particle")
 @program_options
 @click.option("--work", type=PATH, default=Path("end_to_end_work"), show_default=True)
-@click.option("--seeds", type=click.IntRange(min=1), default=6, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=8, show_default=True)
 @click.option(
     "--first-seed",
     type=click.IntRange(min=1),

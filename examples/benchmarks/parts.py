@@ -88,7 +88,7 @@ def make_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
 def simulated_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
     """Typical background, and strength 1."""
     names = [*FILTERS, *compared.topaz, *compared.ours]
-    words = [*repeated("--models", data.models), "--scenes", 1, *compared.tools]
+    words = [*repeated("--models", data.models), "--scenes", 3, *compared.tools]
     words += repeated("--denoiser", names)
     if len(data.models) > 1:
         words += ["--guided", compared.ours[0]]

@@ -55,8 +55,8 @@ SECTIONS = {
         APOFERRITIN, title="The same with pickers of other programs"
     ),
     "apoferritin_rest": Section(
-        title="Real single frames, denoised: correlation with the rest of their movies",
-        figures=("correlation",),
+        title="Real single frames, denoised: likeness to the rest of their movies",
+        figures=("correlation", "risk"),
         across="band",
     ),
     "cryoppp": Section(

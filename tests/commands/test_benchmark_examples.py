@@ -116,6 +116,35 @@ def test_a_frame_without_noise_is_like_the_rest_of_its_movie(tmp_path, data):
         assert found["raw", band] < 0.9
 
 
+def test_the_risk_of_a_frame_is_its_mean_square_error(data):
+    """Whatever the grey scale of the rest is; and noise of the rest does not count."""
+    module = import_module("apoferritin_figures")
+    truth, raw = 50 * rings(0, seed=0), data / "one.mrc"
+    for name, image in {
+        "frame": 50 * rings(1.0, seed=1),
+        "rest": rings(0.5, seed=2),
+    }.items():
+        mrcfile.write(data / f"one_{name}.mrc", image, overwrite=True)
+    outputs = {
+        "blank": 0 * truth,
+        "half": truth / 2,
+        "truth": truth,
+        "twice": 2 * truth,
+    }
+    risk = {
+        name: next(
+            row["risk"]
+            for row in module.rest_rows(name, {raw: image})
+            if row["band"] == "150-80 Å"
+        )
+        for name, image in outputs.items()
+    }
+    assert risk["blank"] == 1
+    assert risk["half"] == pytest.approx(0.25, abs=0.05)
+    assert risk["truth"] == pytest.approx(0, abs=0.1)
+    assert risk["twice"] == pytest.approx(1, abs=0.3)
+
+
 def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
     module, folder = import_module("apoferritin"), tmp_path / "inputs"
     run(module, "--data", data, "--write-inputs", folder)
