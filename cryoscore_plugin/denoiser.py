@@ -1,8 +1,8 @@
 """One micrograph in, one micrograph out.
 
 `preparation` makes of it what the network looks at, `inference` runs the network over
-it, and what was prepared is undone: the result is on the input's
-grid and in its grey scale, and holds nothing beyond the working Nyquist frequency.
+it, and what was prepared is undone: the result is on the input's grid and in its grey
+scale, and holds nothing beyond the working Nyquist frequency.
 
 Here numpy arrays become tensors on a device, and tensors become arrays again.
 
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from cryoscore_plugin.checkpoint import Checkpoint, load_checkpoint
 from cryoscore_plugin.devices import (
@@ -36,17 +37,17 @@ from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.preconditioning import PreconditionedDenoiser
 from cryoscore_plugin.preparation import (
+    Prepared,
     on_input_grid,
     on_working_grid,
     prepare,
 )
 from cryoscore_plugin.pretrained import find_checkpoint, model_fingerprint
-from cryoscore_plugin.quality import (
-    relative_change,
-)
+from cryoscore_plugin.quality import relative_change
 from cryoscore_plugin.restoration import Restoration, doubts, placed, quality_of
 from cryoscore_plugin.settings import DenoiseSettings
 from cryoscore_plugin.target import Target, load_target
+from cryoscore_plugin.tensors import ImageTensor, ResizedTensor
 
 BYTES_PER_CHANNEL = 8.0
 """Memory per pixel and channel of a U-Net, counting a level's channels by its part of
@@ -146,23 +147,16 @@ class Denoiser:
             self.inference,
             name=micrograph.source.stem if micrograph.source else "",
         )
-        clean = found.clean
-        change = {}
-        if self.target is not None:
-            unguided = clean
-            clean = self.target.guided(clean, prepared, micrograph, self.local_mean)
-            change["guided_change"] = relative_change(unguided, clean)
+        clean, change = self._guided(found.clean, prepared, micrograph)
         quality = quality_of(prepared, clean) | change
         if self.keeps_background and prepared.slow is not None:
             clean = clean + prepared.slow
-        finish = on_working_grid if self.write_binned else on_input_grid
-        result = finish(prepared, clean, image)
-        uncertainty = None
-        if found.deviation is not None:
+        result = self._finished(prepared, clean, image)
+        spread = found.deviation
+        if spread is not None:
             # Of a difference of grey values; what is no image is known, and has none.
             scale, border = prepared.without_offset(), torch.zeros_like(image)
-            spread = finish(scale, found.deviation, border)
-            uncertainty = placed(spread.clamp_min_(0).cpu().numpy(), micrograph)
+            spread = self._finished(scale, spread, border).clamp_min_(0)
         return Restoration(
             micrograph=placed(result.cpu().numpy(), micrograph),
             quality=quality,
@@ -172,8 +166,26 @@ class Denoiser:
                 pixel_size=micrograph.pixel_size,
                 working_pixel_size=self.working_pixel_size,
             ),
-            uncertainty=uncertainty,
+            uncertainty=(
+                None if spread is None else placed(spread.cpu().numpy(), micrograph)
+            ),
         )
+
+    def _guided(
+        self, clean: ImageTensor, prepared: Prepared, micrograph: Micrograph
+    ) -> tuple[ImageTensor, dict[str, float]]:
+        """The estimate as the target, if any, changes it, and by how much."""
+        if self.target is None:
+            return clean, {}
+        guided = self.target.guided(clean, prepared, micrograph, self.local_mean)
+        return guided, {"guided_change": relative_change(clean, guided)}
+
+    def _finished(
+        self, prepared: Prepared, clean: ImageTensor, image: ResizedTensor
+    ) -> Tensor:
+        """What was prepared undone, on the grid that is wanted."""
+        finish = on_working_grid if self.write_binned else on_input_grid
+        return finish(prepared, clean, image)
 
 
 def load_denoisers(settings: DenoiseSettings) -> list[Denoiser]:

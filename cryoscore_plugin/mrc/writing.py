@@ -98,12 +98,7 @@ def _write_images(
     sections = 0
     for micrograph in micrographs:
         first = first or micrograph
-        if micrograph.pixels.shape != first.pixels.shape:
-            msg = (
-                f"{path}: all images of a stack must have one size, but after "
-                f"{first.pixels.shape} came {micrograph.pixels.shape} px."
-            )
-            raise MicrographError(msg)
+        _refuse_other_size(micrograph, first, path)
         _refuse_overflow(micrograph, dtype, path)
         for rows in np.array_split(micrograph.pixels, _blocks(micrograph.pixels)):
             stored = np.ascontiguousarray(rows, dtype=dtype)
@@ -135,6 +130,15 @@ def _blocks(pixels: Image) -> int:
     Statistics in double precision then take little memory.
     """
     return math.ceil(pixels.size / 2**20)
+
+
+def _refuse_other_size(micrograph: Micrograph, first: Micrograph, path: Path) -> None:
+    if micrograph.pixels.shape != first.pixels.shape:
+        msg = (
+            f"{path}: all images of a stack must have one size, but after "
+            f"{first.pixels.shape} came {micrograph.pixels.shape} px."
+        )
+        raise MicrographError(msg)
 
 
 def _refuse_overflow(

@@ -20,7 +20,13 @@ from scipy import fft
 
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.constants import ICE_POTENTIAL, interaction_constant
-from cryoscore_plugin.simulation.specimen import ViewBank, add_views
+from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.simulation.specimen import (
+    ViewBank,
+    add_views,
+    fragment,
+    random_views,
+)
 
 CARBON_POTENTIAL = 9.0
 """Mean inner potential of amorphous carbon in V (Wanner et al. 2006: 9.1 V)."""
@@ -58,13 +64,13 @@ class Canvas:
     voltage : float
         In kV.
     debris : Sequence[ViewBank]
-        Views of fragments of particles.
+        Views of fragments of particles, if there are any.
     """
 
     shape: tuple[int, int]
     pixel_size: float
     voltage: float
-    debris: Sequence[ViewBank]
+    debris: Sequence[ViewBank] = ()
 
     def coordinates(self) -> tuple[Image, Image]:
         """Rows and columns in Å, from the upper left corner."""
@@ -232,3 +238,22 @@ def random_background(
             phase += layer.phase
             absorption += layer.absorption
     return Layer(phase=phase, absorption=absorption)
+
+
+def debris_views(
+    models: Sequence[AtomicModel],
+    *,
+    pixel_size: float,
+    voltage: float,
+    rng: np.random.Generator,
+) -> list[ViewBank]:
+    """Views of a few fragments, 12 to 32 Å in radius, of the given particles."""
+    pieces = [
+        fragment(models[int(rng.integers(len(models)))], rng.uniform(12, 32), rng)
+        for _ in range(3)
+    ]
+    return [
+        random_views(piece, 6, pixel_size=pixel_size, voltage=voltage, rng=rng)
+        for piece in pieces
+        if piece.diameter > 0
+    ]

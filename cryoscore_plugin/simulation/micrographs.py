@@ -1,9 +1,10 @@
 """Micrographs of known truth: particles and background as the microscope shows them.
 
 The forward model is `y = x + b + n` (linear in phase: the weak-phase object).
-`x` holds the particles as the transfer function, its envelope, radiation damage and
-the detector leave them: this, not the particle itself, is what a denoiser should return. `b` is all
-other structure, seen by the same optics and not damaged; `n` is counting noise.
+`x` holds the particles as the transfer function, its envelope, radiation damage and the
+detector leave them: this, not the particle itself, is what a denoiser should return.
+`b` is all other structure, seen by the same optics and not damaged; `n` is counting
+noise.
 
 Images are simulated on a canvas that wraps around. `simulate_micrograph` cuts a
 margin off, so that nothing of the wrapping is left.
@@ -16,22 +17,24 @@ Vulović et al. (2013), J. Struct. Biol. 183, 19-32 (image formation).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import fft
 
 from cryoscore_plugin.arrays import CentersYX, Image
 from cryoscore_plugin.ctf import Optics, contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
-from cryoscore_plugin.simulation.background import Canvas, Layer, random_background
+from cryoscore_plugin.simulation.background import (
+    Canvas,
+    debris_views,
+    random_background,
+)
+from cryoscore_plugin.simulation.contrast import layer_contrast, particle_contrast
 from cryoscore_plugin.simulation.detector import ModulationTransfer
 from cryoscore_plugin.simulation.radiation_damage import damage_envelope
 from cryoscore_plugin.simulation.specimen import (
     Pose,
-    ViewBank,
     add_views,
-    fragment,
     random_centers,
     random_views,
 )
@@ -151,51 +154,75 @@ def random_optics(rng: np.random.Generator, *, voltage: float) -> Optics:
     )
 
 
-def particle_contrast(phase: Image, transfer: HalfPlaneMap) -> Image:
-    """Relative contrast of a weak phase object: twice the phase, transferred."""
-    spectrum = fft.rfft2(phase) * (2 * transfer.numpy())
-    contrast: Image = fft.irfft2(spectrum, s=phase.shape).astype(np.float32)
-    return contrast
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Crowd:
+    """Particles on a canvas: their phase in rad, and place and pose of each."""
+
+    phase: Image
+    centers_yx: CentersYX
+    poses: list[Pose]
+
+    def inside(
+        self, margin: int, shape: tuple[int, int]
+    ) -> tuple[CentersYX, list[Pose]]:
+        """Pixels and poses of those in an image that is cut out behind a margin."""
+        kept = self.centers_yx - margin
+        inside = ((kept >= 0) & (kept < shape)).all(axis=1)
+        poses = [self.poses[number] for number in np.flatnonzero(inside)]
+        return np.floor(kept[inside]), poses
 
 
-def layer_contrast(layer: Layer, transfer: HalfPlaneMap, *, contrast: float) -> Image:
-    """Relative contrast of a part of the background, its mean removed.
-
-    Parameters
-    ----------
-    layer : Layer
-        The part.
-    transfer : HalfPlaneMap
-        Contrast transfer function.
-    contrast : float
-        Phase contrast relative to weak-phase theory; what weakens that of the
-        particles weakens that of everything else. Absorption is not affected.
-    """
-    total = (
-        np.float32(contrast) * particle_contrast(layer.phase, transfer)
-        - layer.absorption
+def _canvas_around(exposure: Exposure, margin: int, voltage: float) -> Canvas:
+    """What a micrograph is cut out of, a margin in px wider on each side."""
+    h, w = exposure.shape
+    return Canvas(
+        shape=(h + 2 * margin, w + 2 * margin),
+        pixel_size=exposure.pixel_size,
+        voltage=voltage,
     )
-    centred: Image = total - total.mean()
-    return centred
 
 
-def debris_views(
+def _crowd(
     models: Sequence[AtomicModel],
+    scene: SceneSettings,
+    canvas: Canvas,
     *,
-    pixel_size: float,
-    voltage: float,
     rng: np.random.Generator,
-) -> list[ViewBank]:
-    """Views of a few fragments, 12 to 32 Å in radius, of the given particles."""
-    pieces = [
-        fragment(models[int(rng.integers(len(models)))], rng.uniform(12, 32), rng)
-        for _ in range(3)
-    ]
-    return [
-        random_views(piece, 6, pixel_size=pixel_size, voltage=voltage, rng=rng)
-        for piece in pieces
-        if piece.diameter > 0
-    ]
+) -> _Crowd:
+    """A canvas that is as full of one of the particles as the scene wants it."""
+    bank = random_views(
+        models[int(rng.integers(len(models)))],
+        scene.views,
+        pixel_size=canvas.pixel_size,
+        voltage=canvas.voltage,
+        rng=rng,
+        preferred=scene.preferred,
+    )
+    phase = canvas.empty()
+    count = int(scene.occupancy * phase.size / (np.pi / 4 * bank.diameter**2))
+    centers = random_centers(
+        canvas.shape, count=count, distance=scene.separation * bank.diameter, rng=rng
+    )
+    chosen = add_views(phase, centers, bank.views, rng=rng)
+    return _Crowd(
+        phase=phase, centers_yx=centers, poses=[bank.poses[view] for view in chosen]
+    )
+
+
+def _background(
+    models: Sequence[AtomicModel],
+    scene: SceneSettings,
+    canvas: Canvas,
+    *,
+    transfer: HalfPlaneMap,
+    rng: np.random.Generator,
+) -> Image:
+    """Relative contrast of a background of strength 1, with debris of the particles."""
+    debris = debris_views(
+        models, pixel_size=canvas.pixel_size, voltage=canvas.voltage, rng=rng
+    )
+    layer = random_background(replace(canvas, debris=debris), rng, scene.parts)
+    return layer_contrast(layer, transfer, contrast=scene.contrast)
 
 
 def simulate_micrograph(
@@ -221,51 +248,35 @@ def simulate_micrograph(
     rng : np.random.Generator
         Source of everything random; the same state gives the same micrograph.
     """
-    pixel_size, voltage = exposure.pixel_size, optics.voltage
+    pixel_size = exposure.pixel_size
     margin = int(np.ceil(MARGIN / pixel_size))
-    canvas_shape = (exposure.shape[0] + 2 * margin, exposure.shape[1] + 2 * margin)
-    transfer = contrast_transfer(optics, shape=canvas_shape, pixel_size=pixel_size)
-    model = models[int(rng.integers(len(models)))]
-    bank = random_views(
-        model,
-        scene.views,
-        pixel_size=pixel_size,
-        voltage=voltage,
-        rng=rng,
-        preferred=scene.preferred,
-    )
-    phase = np.zeros(canvas_shape, dtype=np.float32)
-    count = int(scene.occupancy * phase.size / (np.pi / 4 * bank.diameter**2))
-    centers = random_centers(
-        canvas_shape, count=count, distance=scene.separation * bank.diameter, rng=rng
-    )
-    chosen = add_views(phase, centers, bank.views, rng=rng)
-    debris = debris_views(models, pixel_size=pixel_size, voltage=voltage, rng=rng)
-    canvas = Canvas(
-        shape=canvas_shape, pixel_size=pixel_size, voltage=voltage, debris=debris
-    )
-    background = layer_contrast(
-        random_background(canvas, rng, scene.parts), transfer, contrast=scene.contrast
-    )
+    inner = (slice(margin, -margin), slice(margin, -margin))
+    canvas = _canvas_around(exposure, margin, optics.voltage)
+    transfer = contrast_transfer(optics, shape=canvas.shape, pixel_size=pixel_size)
+    crowd = _crowd(models, scene, canvas, rng=rng)
+    background = _background(models, scene, canvas, transfer=transfer, rng=rng)
 
     electrons = np.float32(exposure.dose * pixel_size**2 * QUANTUM_EFFICIENCY)
-    inner = (slice(margin, -margin), slice(margin, -margin))
     left = transfer * damage_envelope(
-        dose=exposure.dose, shape=canvas_shape, pixel_size=pixel_size, voltage=voltage
+        dose=exposure.dose,
+        shape=canvas.shape,
+        pixel_size=pixel_size,
+        voltage=canvas.voltage,
     )
-    clean = electrons * np.float32(scene.contrast) * particle_contrast(phase, left)
+    clean = (
+        electrons * np.float32(scene.contrast) * particle_contrast(crowd.phase, left)
+    )
     structure = electrons * np.float32(scene.background) * background
     if exposure.detector is not None:
         clean, structure = map(exposure.detector.applied, (clean, structure))
     expected = np.maximum(electrons + (clean + structure)[inner], 0)
-    kept = centers - margin
-    inside = ((kept >= 0) & (kept < exposure.shape)).all(axis=1)
+    centers_yx, poses = crowd.inside(margin, exposure.shape)
     return SimulatedMicrograph(
         noisy=rng.poisson(expected).astype(np.float32),
         clean=clean[inner],
         background=structure[inner],
-        centers_yx=np.floor(kept[inside]),
-        poses=[bank.poses[chosen[number]] for number in np.flatnonzero(inside)],
+        centers_yx=centers_yx,
+        poses=poses,
         optics=optics,
         pixel_size=pixel_size,
     )

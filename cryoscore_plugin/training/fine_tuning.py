@@ -218,10 +218,7 @@ def fine_tune(
         losses.append(_one_step(run, schedule, data, engine))
         loss, risk = float(np.mean(losses)), None
         if run.step % schedule.judged_every == 0 or run.step == schedule.steps:
-            risk = _judge_and_keep(run, judge)
-            _note(output, CurveRow(step=run.step, loss=loss, risk=risk))
-            if is_first():
-                save_run(run, output / STATE)
+            risk = _judge_and_keep(run, judge, output, loss=loss)
             losses.clear()
         monitor.on_progress(
             Progress(
@@ -264,10 +261,20 @@ def _note(output: Path, row: CurveRow) -> None:
         add_to_curve(output / CURVE, row)
 
 
-def _judge_and_keep(run: Run, judge: _Judge) -> float:
+def _judge_and_keep(run: Run, judge: _Judge, output: Path, *, loss: float) -> float:
+    """Keep the averaged weights if they are the best so far, and save the run.
+
+    Returns
+    -------
+    risk : float
+        Mean held-out risk of these weights.
+    """
     risk = judge.risk(run).mean
     if risk < float(str(run.best["risk"])):
         run.best = {"step": run.step, "risk": risk, "weights": averaged_weights(run)}
+    _note(output, CurveRow(step=run.step, loss=loss, risk=risk))
+    if is_first():
+        save_run(run, output / STATE)
     return risk
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,37 +75,16 @@ def train_from_recipe(
     [place, *_] = choose_devices(own_device(device))
     use_exact_arithmetic()
     particles = read_models(models, recipe.particles)
-    named = {*recipe.held_out, *recipe.particles}
-    missing = named - {model.name for model in particles}
-    if missing:
-        msg = (
-            f"The recipe names {', '.join(sorted(missing))}, which {models} does not "
-            "have. Add the files, or take the names out of the recipe."
-        )
-        raise InputError(msg)
-    workers = len(os.sched_getaffinity(0))
+    _refuse_missing(recipe, particles, models)
     seen = [model for model in particles if model.name not in recipe.held_out]
-    with first_goes_ahead():
-        pool = build_pool(
-            seen,
-            recipe.pool,
-            seed=recipe.seed,
-            folder=output / "pool",
-            workers=workers,
-        )
-        held_out = _held_out_pool(
-            [model for model in particles if model.name in recipe.held_out] or seen,
-            recipe.pool,
-            output=output,
-            workers=workers,
-        )
+    held_out = [model for model in particles if model.name in recipe.held_out]
+    pools = _pools(recipe, seen, held_out or seen, output)
     start = (
         None if recipe.start is None else load_checkpoint(find_checkpoint(recipe.start))
     )
     weights = train(
         recipe,
-        level_scenes(pool, recipe.local_mean),
-        level_scenes(held_out, recipe.local_mean),
+        *(level_scenes(pool, recipe.local_mean) for pool in pools),
         output=output,
         start=None if start is None else start.tensors,
         device=place,
@@ -189,6 +168,43 @@ LIMITS = [
     "Particles of 80 to 340 Å; use a larger working pixel size beyond.",
     "Filaments and membranes were not in the training.",
 ]
+
+
+def _refuse_missing(
+    recipe: Recipe, particles: Sequence[AtomicModel], folder: Path
+) -> None:
+    """Refuse a recipe that names particles which the folder does not have.
+
+    Raises
+    ------
+    InputError
+        If there are such.
+    """
+    named = {*recipe.held_out, *recipe.particles}
+    missing = named - {model.name for model in particles}
+    if missing:
+        msg = (
+            f"The recipe names {', '.join(sorted(missing))}, which {folder} does not "
+            "have. Add the files, or take the names out of the recipe."
+        )
+        raise InputError(msg)
+
+
+def _pools(
+    recipe: Recipe, seen: list[AtomicModel], held_out: list[AtomicModel], output: Path
+) -> tuple[ScenePool, ScenePool]:
+    """Scenes to learn from, and scenes to judge by; one process makes them for all."""
+    workers = len(os.sched_getaffinity(0))
+    with first_goes_ahead():
+        pool = build_pool(
+            seen,
+            recipe.pool,
+            seed=recipe.seed,
+            folder=output / "pool",
+            workers=workers,
+        )
+        judging = _held_out_pool(held_out, recipe.pool, output=output, workers=workers)
+    return pool, judging
 
 
 def _held_out_pool(

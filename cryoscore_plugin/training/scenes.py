@@ -19,13 +19,13 @@ from cryoscore_plugin.ctf import contrast_transfer
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.local_mean import without_local_mean
-from cryoscore_plugin.simulation.background import Canvas, random_background
-from cryoscore_plugin.simulation.micrographs import (
+from cryoscore_plugin.simulation.background import (
+    Canvas,
     debris_views,
-    layer_contrast,
-    particle_contrast,
-    random_optics,
+    random_background,
 )
+from cryoscore_plugin.simulation.contrast import layer_contrast, particle_contrast
+from cryoscore_plugin.simulation.micrographs import random_optics
 from cryoscore_plugin.simulation.specimen import add_views, random_centers, random_views
 from cryoscore_plugin.training.recipe import PoolSettings
 from cryoscore_plugin.training.told_excess import scene_power

@@ -21,13 +21,13 @@ from cryoscore_plugin.simulation.background import (
     carbon_film,
     random_background,
 )
+from cryoscore_plugin.simulation.contrast import layer_contrast
 from cryoscore_plugin.simulation.detector import ModulationTransfer
 from cryoscore_plugin.simulation.micrographs import (
     QUANTUM_EFFICIENCY,
     Exposure,
     SceneSettings,
     SimulatedMicrograph,
-    layer_contrast,
     simulate_micrograph,
 )
 from cryoscore_plugin.simulation.radiation_damage import (
