@@ -5,6 +5,9 @@ table wanted is that of the latest job that corrected motion or estimated the CT
 project that starts with micrographs has only that of the import. A job that failed or
 was aborted does not count; one that runs does, for RELION runs a job again and again
 while data are collected, and its table is there from the first time on.
+
+A folder without such a list may begin with a table, as `cryoscore simulate` makes one: then
+what the table lists counts, and not what else is in the folder, such as the truth.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ TABLES = {
 }
 """Table of micrographs by kind of job; that of an import only if nothing else is."""
 
+START = "micrographs.star"
+"""A table in a folder from which a project may begin."""
+
 _BROKEN = {"3", "4", "Failed", "Aborted"}
 """Statuses of jobs that did not finish: numbers in RELION 3.1, words since 4.0."""
 
@@ -31,12 +37,17 @@ _JOB = re.compile(r"^(\w+)/job(\d+)/?$")
 
 
 def find_project_table(folder: Path) -> ProjectTable | None:
-    """The latest table of micrographs of a RELION project; None if it is no project.
+    """The latest table of micrographs of a RELION project, or that it begins with.
 
     Parameters
     ----------
     folder : Path
         The folder that might be a RELION project.
+
+    Returns
+    -------
+    table : ProjectTable or None
+        None if the folder is neither a project nor the beginning of one.
 
     Raises
     ------
@@ -45,7 +56,8 @@ def find_project_table(folder: Path) -> ProjectTable | None:
     """
     pipeline = folder / PIPELINE
     if not pipeline.is_file():
-        return None
+        start = folder / START
+        return ProjectTable(kind="project", table=start) if start.is_file() else None
     jobs = [
         (kind != "Import", number, folder / name / TABLES[kind])
         for name, kind, number in _finished_jobs(pipeline)

@@ -95,7 +95,8 @@ class Claims:
         self._remove(self._path(name))
 
     def _path(self, name: str) -> Path:
-        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:24]
+        # Not encode(): the bytes of a name need not be UTF-8.
+        return self._folder / hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
 
     def _create(self, path: Path) -> bool:
         try:

@@ -243,7 +243,9 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         raise InputError(msg) from error
     for line in content.split(b"\n"):
         try:
-            value = json.loads(line) if line else None
+            # As it was written: the bytes of a name need not be UTF-8.
+            text = line.decode("utf-8", errors="surrogateescape")
+            value = json.loads(text) if text else None
         except ValueError:
             continue
         if isinstance(value, dict):

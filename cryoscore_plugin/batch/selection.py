@@ -8,6 +8,7 @@ that the parts are disjoint and complete.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -64,7 +65,8 @@ class Shard:
         name : str
             Its place below the output folder.
         """
-        digest = hashlib.sha256(name.encode()).digest()
+        # Not encode(): the bytes of a name need not be UTF-8.
+        digest = hashlib.sha256(os.fsencode(name)).digest()
         return int.from_bytes(digest[:8]) % self.count == self.number - 1
 
 

@@ -174,7 +174,10 @@ def _tell_stopped(error: BaseException) -> int:
 
 def _tell_bug(error: BaseException) -> int:
     descriptor, log = tempfile.mkstemp(prefix="cryoscore-error-", suffix=".log")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    # What went wrong may be a name that is no UTF-8.
+    with os.fdopen(
+        descriptor, "w", encoding="utf-8", errors="backslashreplace"
+    ) as file:
         file.write("".join(traceback.format_exception(error)))
     click.echo(
         f"Error: unexpected {type(error).__name__}: {error}\nThis is a bug of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,8 @@ class Inference:
 
     def generator(self, name: str) -> torch.Generator:
         """Random numbers, the same for each micrograph of this name on any device."""
-        words = np.random.SeedSequence([self.seed, *name.encode()])
+        # Not encode(): the bytes of a name need not be UTF-8.
+        words = np.random.SeedSequence([self.seed, *os.fsencode(name)])
         seed = int(words.generate_state(1, np.uint64)[0])
         # torch takes a signed number of 64 bits.
         return torch.Generator().manual_seed(seed >> 1)

@@ -212,7 +212,8 @@ def _csv(rows: Sequence[ReportedMicrograph]) -> str:
 def _write(path: Path, text: str) -> None:
     try:
         with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            # The bytes of a name need not be UTF-8; JSON reads such a name back.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         msg = f"Cannot write {path}: {error.strerror or error}. Check space and rights."
         raise InputError(msg) from error

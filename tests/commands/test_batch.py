@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -59,6 +60,17 @@ def test_inputs_stay_as_they_are(batch, raw):
     before = {path: hash_of(path) for path in raw.glob("*.mrc")}
     batch()
     assert {path: hash_of(path) for path in raw.glob("*.mrc")} == before
+
+
+def test_name_that_is_no_utf_8_is_denoised_once_and_reported(batch, raw):
+    name = os.fsdecode(b"Gr\xf6\xdfe.mrc")
+    (raw / "a.mrc").rename(raw / name)
+    answer = batch("--uncertainty", "--shard", "1/1")
+    assert (answer.code, answer.err) == (0, "")
+    assert "Denoised 3 of 3" in answer.out
+    assert "3 were finished before" in batch("--uncertainty", "--shard", "1/1").out
+    report = json.loads((OUT / "report.json").read_text())
+    assert name in [row["name"] for row in report["micrographs"]]
 
 
 def test_second_run_does_nothing_and_loads_no_engine(batch, tiny_checkpoint):

@@ -124,6 +124,21 @@ def test_other_folder_is_no_relion_project(tmp_path):
     assert find_project_table(tmp_path) is None
 
 
+def test_folder_that_begins_with_a_table_means_what_the_table_lists(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("Micrographs", "Truth"):
+        Path(folder).mkdir()
+        Path(folder, "mic.mrc").touch()
+    row = "_rlnMicrographName #1\nMicrographs/mic.mrc\n"
+    Path("micrographs.star").write_text(f"\ndata_micrographs\n\nloop_\n{row}")
+    project = find_project(tmp_path, tmp_path / "out")
+    assert [str(one.below) for one in project.micrographs] == ["Micrographs/mic.mrc"]
+    table = tmp_path / "micrographs.star"
+    assert project.description == f"project {tmp_path}, table {table}: 1 micrographs"
+
+
 def test_outputs_have_the_post_job_names(project):
     folder = project(RELION_3_1, "CtfFind/job003/ None 2 2")
     found = find_project(folder, Path("out"))
