@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from cryoscore_plugin.batch.monitor import MicrographResult
-from cryoscore_plugin.mrc import read_micrograph
 from cryoscore_plugin.report.choice import spread_evenly, unlike_the_rest
 from cryoscore_plugin.report.figures import Panel, draw_panel, require_matplotlib
-from cryoscore_plugin.report.thumbnails import central_spectrum, thumbnail
+from cryoscore_plugin.report.pairs import read_pair
+from cryoscore_plugin.report.thumbnails import thumbnail
 
 SPREAD, UNLIKE = 3, 2
 """How many micrographs are shown: spread over the session, and unlike the rest."""
@@ -52,21 +52,20 @@ def draw_before_and_after(path: Path, result: MicrographResult) -> None:
     # Not pyplot: it keeps figures alive, and picks a screen.
     from matplotlib.figure import Figure  # noqa: PLC0415  an extra, asked for above
 
-    raw = read_micrograph(result.task.source, pixel_size=result.task.pixel_size)
-    clean = read_micrograph(result.task.output)
+    pair = read_pair(result.task.source, result.task.output)
+    before, after = pair.spectra()
     figure = Figure(figsize=(10.5, 3.6), layout="constrained")
     raw_axes, clean_axes, spectrum_axes = figure.subplots(1, 3)
-    for axes, micrograph, title in (
-        (raw_axes, raw, "raw"),
-        (clean_axes, clean, "denoised"),
+    for axes, micrograph, spectrum, title in (
+        (raw_axes, pair.raw, before, "raw"),
+        (clean_axes, pair.denoised, after, "denoised"),
     ):
         image, pixel_size = thumbnail(micrograph)
         # CryoSPARC shows micrographs with their first row at the bottom.
         upright = np.flipud(image)
         draw_panel(axes, Panel(image=upright, pixel_size=pixel_size, title=title))
-        spectrum = central_spectrum(micrograph)
         spectrum_axes.semilogy(spectrum.frequencies, spectrum.powers, label=title)
-    spectrum_axes.set_ylim(bottom=1e-5 * float(np.median(central_spectrum(raw).powers)))
+    spectrum_axes.set_ylim(bottom=1e-5 * float(np.median(before.powers)))
     spectrum_axes.set_xlabel("1/Å", fontsize=9)
     spectrum_axes.set_title("power", fontsize=10)
     spectrum_axes.legend(fontsize=8)

@@ -50,10 +50,11 @@ def batch(
     """Denoise the micrographs of a project.
 
     PROJECT is the folder of a RELION, CryoSPARC or Warp project, a folder with a
-    micrographs.star, any folder of micrographs, or a table. The results go to one folder, by default `cryoscore` in the
-    project, with the sub-folders of the project, a table to import, and a ledger. What
-    is finished is not done again, whoever did it: the same command goes on where it was
-    stopped, and runs on several computers at once share the work.
+    micrographs.star, any folder of micrographs, or a table. The results go to one
+    folder, by default `cryoscore` in the project, with the sub-folders of the project, a
+    table to import, and a ledger. What is finished is not done again, whoever did it:
+    the same command goes on where it was stopped, and runs on several computers at once
+    share the work.
 
     Pick particles on the results, and extract them from the raw micrographs.
     """

@@ -109,17 +109,24 @@ function drawn(tag, attributes, text) {
 const CURVES = [
   ["raw", "raw", "#505050", "6 3"],
   ["denoised", "denoised", "#1d5c8f", ""],
-  ["removed", "removed: noise and background", "#b35900", "2 2"],
+  ["removed", "removed: raw minus denoised", "#b35900", "2 2"],
 ];
 
 function spectra(preview) {
   const svg = drawn("svg", { viewBox: "0 0 420 340", role: "img" });
-  const powers = CURVES.flatMap(([key]) => preview[key]).filter((p) => p > 0);
+  // Of an output that is binned, there is no curve of what was removed.
+  const curves = CURVES.filter(([key]) => key in preview);
+  const powers = curves.flatMap(([key]) => preview[key]).filter((p) => p > 0);
   const top = Math.ceil(Math.log10(Math.max(...powers)));
   const bottom = Math.max(Math.floor(Math.log10(Math.min(...powers))), top - 6);
   const last = preview.frequencies[preview.frequencies.length - 1];
   const x = (f) => 50 + 355 * f / last;
-  const y = (p) => 65 + 215 * (top - Math.log10(Math.max(p, 10 ** bottom))) / (top - bottom);
+  // What is below the scale is drawn below it, and cut off: it is not as much as its end.
+  const least = 10 ** (bottom - 1);
+  const y = (p) => 65 + 215 * (top - Math.log10(Math.max(p, least))) / (top - bottom);
+  const area = drawn("clipPath", { id: "plot-area" });
+  area.append(drawn("rect", { x: 50, y: 64, width: 356, height: 217 }));
+  svg.append(area);
   for (let decade = bottom; decade <= top; decade += 1) {
     const at = y(10 ** decade);
     svg.append(drawn("line", { x1: 50, x2: 405, y1: at, y2: at, stroke: "#d0d0d0" }));
@@ -130,13 +137,14 @@ function spectra(preview) {
     svg.append(drawn("text", { x: x(f), y: 298, "text-anchor": part < 4 ? "middle" : "end" },
       `${Number((1 / f).toPrecision(3))} Å`));
   }
+  svg.append(drawn("text", { x: 4, y: 52 }, "power"));
   svg.append(drawn("text", { x: 228, y: 322, "text-anchor": "middle" },
     "period; the scale is linear in spatial frequency"));
-  CURVES.forEach(([key, words, colour, dashes], number) => {
+  curves.forEach(([key, words, colour, dashes], number) => {
     const points = preview.frequencies
       .map((f, i) => `${x(f).toFixed(1)},${y(preview[key][i]).toFixed(1)}`).join(" ");
     svg.append(drawn("polyline", { points, fill: "none", stroke: colour,
-      "stroke-width": 2, "stroke-dasharray": dashes }));
+      "stroke-width": 2, "stroke-dasharray": dashes, "clip-path": "url(#plot-area)" }));
     const at = 16 + 17 * number;
     svg.append(drawn("line", { x1: 50, x2: 85, y1: at - 4, y2: at - 4, stroke: colour,
       "stroke-width": 2, "stroke-dasharray": dashes }));

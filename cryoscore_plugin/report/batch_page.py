@@ -8,6 +8,7 @@ thousands of micrographs make a page that opens at once.
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,11 +151,10 @@ def _data(page: BatchPage) -> str:
 
 def _subtitle(page: BatchPage) -> str:
     first, last = page.summary["first_time"], page.summary["last_time"]
-    form = "%Y-%m-%d %H:%M"
-    times = [time.strftime(form, time.localtime(when)) for when in (first, last)]
+    times = [time.strftime("%Y-%m-%d %H:%M", time.localtime(t)) for t in (first, last)]
     when = " to ".join(dict.fromkeys(times))
-    found = page.run.get("project", "")
-    return f"{when}. {found}." if found else f"{when}."
+    found = str(page.run.get("project", ""))
+    return f"{when}. {found[:1].upper()}{found[1:]}." if found else f"{when}."
 
 
 def _summary(page: BatchPage) -> str:
@@ -204,8 +204,7 @@ def _viewer(page: BatchPage) -> str:
     listed = sorted(listed, key=lambda row: -row["distance"])[:_MOST_LISTED]
     items = "".join(
         f'<li><button type="button" class="link" data-show="{escape(row["name"])}">'
-        f"{escape(row['name'])}</button>, {row['distance']:.3g} robust standard "
-        "deviations</li>"
+        f"{escape(row['name'])}</button>: {escape(_difference(row))}</li>"
         for row in listed
     )
     first = (
@@ -213,8 +212,29 @@ def _viewer(page: BatchPage) -> str:
         if listed
         else "<p>No micrograph is unlike the rest.</p>"
     )
-    viewer = _part("viewer.html").format(count=len(page.previews), total=len(page.rows))
-    return f"{first}\n{viewer}"
+    return f"{first}\n{_part('viewer.html').replace('PICTURED', _pictured(page))}"
+
+
+def _pictured(page: BatchPage) -> str:
+    """How many are pictured, and how to get more, where `cryoscore report` can."""
+    done = page.summary["denoised"]
+    if len(page.previews) >= done:
+        return "All denoised micrographs are pictured."
+    told = f"{len(page.previews)} of {done} denoised micrographs are pictured"
+    if not page.mark:
+        return f"{told}."
+    command = shlex.join(["cryoscore", "report", page.folder, "--pictures", str(done)])
+    return f"{told}; all of them with <code>{escape(command)}</code>."
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    """What is unlike the rest in a micrograph, and how far it is from them."""
+    name, distance = row["differs_in"], row["distance"]
+    far = f"{distance:.3g}" if distance < 1000 else "more than 1000"
+    return (
+        f"{LABELS.get(name, name)} {row['quality'][name]:.4g}, {far} robust standard "
+        "deviations from the median of all"
+    )
 
 
 def _distribution(page: BatchPage) -> str:
@@ -234,7 +254,7 @@ def _distribution(page: BatchPage) -> str:
             f"<figure>{histogram_svg(values, label=label)}\n"
             f"{session_svg(values, label=label)}\n"
             f"<figcaption><strong>{escape(label)}.</strong> {meaning}. Above, how many "
-            "micrographs have which value; below, each in the order of the names."
+            "micrographs have which value; below, each in the order of report.csv."
             "</figcaption></figure>"
         )
     return f'<div class="charts">{"".join(charts)}</div>' if charts else "<p>None.</p>"

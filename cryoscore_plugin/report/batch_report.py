@@ -19,13 +19,15 @@ from cryoscore_plugin.batch.ledger import LedgerEntry, read_ledger
 from cryoscore_plugin.errors import InputError, MicrographError
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.report.batch_page import BatchPage, page_text
-from cryoscore_plugin.report.choice import MOST_PICTURES, distances, spread_evenly
+from cryoscore_plugin.report.choice import (
+    MOST_PICTURES,
+    UNLIKE_FROM,
+    distances,
+    furthest_numbers,
+    spread_evenly,
+)
 from cryoscore_plugin.report.current import REPORT, ledger_mark
 from cryoscore_plugin.report.previews import can_draw, preview_of
-
-UNLIKE = 5.0
-"""A micrograph further from the others than so many robust standard deviations is
-called unlike the rest. Of 10 000 normal ones, fewer than one is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +40,18 @@ class ReportedMicrograph:
         What became of it.
     distance : float
         From the others, in robust standard deviations (`choice.distances`).
+    differs_in : str
+        The number that is so far from the others'; empty if it has none.
     """
 
     entry: LedgerEntry
     distance: float
+    differs_in: str
 
     @property
     def unlike(self) -> bool:
         """Whether it is unlike the rest."""
-        return self.distance > UNLIKE
+        return self.distance > UNLIKE_FROM
 
 
 def write_report(output: Path, *, pictures: int = MOST_PICTURES) -> Path:
@@ -132,12 +137,15 @@ def write_files(
 
 
 def _rows(entries: Sequence[LedgerEntry]) -> list[ReportedMicrograph]:
-    found = distances([entry.quality for entry in entries])
+    qualities = [entry.quality for entry in entries]
+    found, names = distances(qualities), furthest_numbers(qualities)
     return [
         ReportedMicrograph(
-            entry=entry, distance=distance if entry.status == "denoised" else 0.0
+            entry=entry,
+            distance=distance if entry.status == "denoised" else 0.0,
+            differs_in=name,
         )
-        for entry, distance in zip(entries, found, strict=True)
+        for entry, distance, name in zip(entries, found, names, strict=True)
     ]
 
 
@@ -165,6 +173,7 @@ def _for_page(row: ReportedMicrograph) -> dict[str, Any]:
         "status": entry.status,
         "unlike": row.unlike,
         "distance": round(row.distance, 3),
+        "differs_in": row.differs_in,
         "seconds": entry.seconds,
         "quality": {name: float(f"{v:.6g}") for name, v in entry.quality.items()},
         "warnings": list(entry.warnings),

@@ -14,6 +14,14 @@ import numpy as np
 MOST_PICTURES = 40
 """How many micrographs are pictured unless the user says otherwise."""
 
+UNLIKE_FROM = 5.0
+"""A micrograph further from the others than so many robust standard deviations is
+called unlike the rest. Of 10 000 normal ones, fewer than one is."""
+
+_LEAST_SPREAD = {"clipped_fraction": 0.001}
+"""Smaller standard deviations than these count as these. Most micrographs have no clipped
+pixel, and one that has four of a million is like them; half a percent deserves a look."""
+
 _MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 
@@ -52,14 +60,45 @@ def distances(qualities: Sequence[Mapping[str, float]]) -> list[float]:
         deviations; 0 for a micrograph that differs in nothing.
     """
     distance = np.zeros(len(qualities))
+    for own in _distances_by_number(qualities).values():
+        distance = np.fmax(distance, own)
+    return [float(value) for value in distance]
+
+
+def furthest_numbers(qualities: Sequence[Mapping[str, float]]) -> list[str]:
+    """Which number of each micrograph is further from the others' than the rest of them.
+
+    Parameters
+    ----------
+    qualities : Sequence[Mapping[str, float]]
+        Numbers of each micrograph by name.
+
+    Returns
+    -------
+    names : list[str]
+        By `distances`; empty for a micrograph without numbers.
+    """
+    by_number = _distances_by_number(qualities)
+    return [
+        max(quality, key=lambda name: by_number[name][index], default="")
+        for index, quality in enumerate(qualities)
+    ]
+
+
+def _distances_by_number(
+    qualities: Sequence[Mapping[str, float]],
+) -> dict[str, np.ndarray]:
+    """As `distances`, for each number; not a number where a micrograph has none."""
+    found = {}
     for name in sorted({name for quality in qualities for name in quality}):
         values = np.array([quality.get(name, np.nan) for quality in qualities])
         from_median = np.abs(values - np.nanmedian(values))
         spread = _MAD_TO_SIGMA * np.nanmedian(from_median)
         # Where most are the same, the few that differ are far from the rest.
         floor = 1e-6 * abs(float(np.nanmedian(values))) or 1e-12
-        distance = np.fmax(distance, from_median / max(float(spread), floor))
-    return [float(value) for value in distance]
+        floor = max(floor, _LEAST_SPREAD.get(name, 0.0))
+        found[name] = from_median / max(float(spread), floor)
+    return found
 
 
 def unlike_the_rest(qualities: Sequence[Mapping[str, float]], count: int) -> list[int]:

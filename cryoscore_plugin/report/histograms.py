@@ -6,17 +6,23 @@ sentence says what each shows, for those who cannot see it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
 _BINS = 40
-_LEFT, _RIGHT, _WIDTH = 48, 412, 420
+_LEFT, _RIGHT, _WIDTH = 68, 412, 420
+"""At the left there is room for a number such as 0.000748."""
+
 _BLUE = "#1d5c8f"
 
 _MOST_DOTS = 2000
-"""Of a chart over the session; the first, the last, and others spread evenly."""
+"""Of a chart over the session; of more micrographs, every second, third and so on."""
+
+_FEW_DOTS = 200
+"""Up to so many, dots are large enough to be seen one by one."""
 
 
 def histogram_svg(values: Sequence[float | None], *, label: str) -> str:
@@ -55,8 +61,8 @@ def histogram_svg(values: Sequence[float | None], *, label: str) -> str:
     )
     return _svg(
         f'{bars}<line x1="{_LEFT}" x2="{_RIGHT}" y1="115" y2="115" stroke="#505050"/>'
-        f'<text x="{_LEFT}" y="132">{low:.3g}</text>'
-        f'<text x="{_RIGHT}" y="132" text-anchor="end">{high:.3g}</text>'
+        f'<text x="{_LEFT}" y="132">{_short(low)}</text>'
+        f'<text x="{_RIGHT}" y="132" text-anchor="end">{_short(high)}</text>'
         f'<text x="{_LEFT - 6}" y="22" text-anchor="end">{counts.max()}</text>',
         words,
     )
@@ -83,9 +89,10 @@ def session_svg(values: Sequence[float | None], *, label: str) -> str:
     low, high = _limits(np.array([value for _, value in points]))
     step = -(-len(points) // _MOST_DOTS)
     last = max(len(values) - 1, 1)
+    radius = 3 if len(points) <= _FEW_DOTS else 1.8
     dots = "".join(
         f'<circle cx="{_LEFT + (_RIGHT - _LEFT) * i / last:.1f}" '
-        f'cy="{_height(value, low, high):.1f}" r="1.8"/>'
+        f'cy="{_height(value, low, high):.1f}" r="{radius}"/>'
         for i, value in points[::step]
     )
     known = [value for _, value in points]
@@ -97,8 +104,8 @@ def session_svg(values: Sequence[float | None], *, label: str) -> str:
     return _svg(
         f'<g fill="{_BLUE}" fill-opacity="0.6">{dots}</g>'
         f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="118" y2="118" stroke="#505050"/>'
-        f'<text x="{_LEFT - 6}" y="20" text-anchor="end">{high:.3g}</text>'
-        f'<text x="{_LEFT - 6}" y="115" text-anchor="end">{low:.3g}</text>'
+        f'<text x="{_LEFT - 6}" y="20" text-anchor="end">{_short(high)}</text>'
+        f'<text x="{_LEFT - 6}" y="115" text-anchor="end">{_short(low)}</text>'
         f'<text x="{_LEFT}" y="134">1</text>'
         f'<text x="{_RIGHT}" y="134" text-anchor="end">{len(values)}</text>',
         words,
@@ -108,15 +115,21 @@ def session_svg(values: Sequence[float | None], *, label: str) -> str:
 def _limits(values: np.ndarray) -> tuple[float, float]:
     """Ends of the scale: eight robust standard deviations at most.
 
-    So one wild value does not press all others together.
+    So one wild value does not press all others together. Where most are the same, there
+    is nothing to press, and the ends are those of the values.
     """
     middle = float(np.median(values))
-    spread = 8 * 1.4826 * float(np.median(np.abs(values - middle)))
+    spread = 8 * 1.4826 * float(np.median(np.abs(values - middle))) or math.inf
     low = max(float(values.min()), middle - spread)
     high = min(float(values.max()), middle + spread)
     if high - low <= 1e-9 * abs(middle):
         low, high = middle - (abs(middle) or 1) / 2, middle + (abs(middle) or 1) / 2
     return low, high
+
+
+def _short(value: float) -> str:
+    """A number of few digits, without an exponent where it is of a usual size."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -1,7 +1,7 @@
 """A PDF about a run: how it went over the session, and some micrographs before and after.
 
 The first page has one graph for each number that was measured. The others show six
-micrographs spread over the session and four that are unlike the rest, each raw and
+micrographs spread over the session and the four least like the rest, each raw and
 denoised with both power spectra. So the number of pages, and nearly all of the time,
 do not depend on how many micrographs there are. The tests hold that, and that the same
 run gives the same bytes.
@@ -18,10 +18,15 @@ import numpy as np
 
 from cryoscore_plugin.batch.monitor import MicrographResult
 from cryoscore_plugin.files import replacing
-from cryoscore_plugin.mrc import read_micrograph
-from cryoscore_plugin.report.choice import spread_evenly, unlike_the_rest
+from cryoscore_plugin.report.choice import (
+    UNLIKE_FROM,
+    distances,
+    spread_evenly,
+    unlike_the_rest,
+)
 from cryoscore_plugin.report.figures import Panel, draw_panel, require_matplotlib
-from cryoscore_plugin.report.thumbnails import central_spectrum, thumbnail
+from cryoscore_plugin.report.pairs import read_pair
+from cryoscore_plugin.report.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,12 +107,16 @@ def chosen(results: Sequence[MicrographResult]) -> dict[int, str]:
     reasons : dict[int, str]
         Words for the title, by the place in `results`; each micrograph once.
     """
-    unlike = unlike_the_rest([result.quality for result in results], UNLIKE)
+    qualities = [result.quality for result in results]
+    reasons = dict.fromkeys(spread_evenly(len(results), SPREAD), "")
     # With so few that all are shown, none stands out from a crowd.
     if len(results) <= SPREAD:
-        unlike = []
-    reasons = dict.fromkeys(spread_evenly(len(results), SPREAD), "")
-    return reasons | dict.fromkeys(unlike, ", unlike the rest")
+        return reasons
+    distance = distances(qualities)
+    return reasons | {
+        index: ", unlike the rest" if distance[index] > UNLIKE_FROM else ""
+        for index in unlike_the_rest(qualities, UNLIKE)
+    }
 
 
 def _figures(results: Sequence[MicrographResult], title: str) -> Iterator[Figure]:
@@ -164,17 +173,15 @@ def _micrographs_page(shown: Sequence[tuple[MicrographResult, str]]) -> Figure:
 
 def _draw_micrograph(row: Sequence[Axes], result: MicrographResult, why: str) -> None:
     """Draw a micrograph before and after, and its spectra."""
-    task = result.task
     before_axes, after_axes, spectrum_axes = row
-    raw = read_micrograph(task.source, pixel_size=task.pixel_size)
-    clean = read_micrograph(task.output)
+    pair = read_pair(result.task.source, result.task.output)
     for axes, micrograph, words in (
-        (before_axes, raw, f"{task.source.name}{why}"),
-        (after_axes, clean, _numbers_in_words(result.quality)),
+        (before_axes, pair.raw, f"{result.task.source.name}{why}"),
+        (after_axes, pair.denoised, _numbers_in_words(result.quality)),
     ):
         image, pixel_size = thumbnail(micrograph)
         draw_panel(axes, Panel(image=image, pixel_size=pixel_size, title=words))
-    before, after = central_spectrum(raw), central_spectrum(clean)
+    before, after = pair.spectra()
     spectrum_axes.semilogy(before.frequencies, before.powers, label="raw")
     spectrum_axes.semilogy(after.frequencies, after.powers, label="denoised")
     # Beyond the working Nyquist frequency the output holds rounding errors only, and a

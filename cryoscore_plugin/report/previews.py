@@ -22,8 +22,8 @@ from cryoscore_plugin.batch.ledger import LedgerEntry
 from cryoscore_plugin.batch.projects import LEDGER_FOLDER
 from cryoscore_plugin.files import replacing
 from cryoscore_plugin.micrograph import Micrograph
-from cryoscore_plugin.mrc import iterate_stack, read_micrograph
 from cryoscore_plugin.report.figures import GREY_PERCENTILES, scale_bar_length
+from cryoscore_plugin.report.pairs import Pair, read_pair
 from cryoscore_plugin.report.thumbnails import central_spectrum, thumbnail
 
 _POINTS = 100
@@ -52,8 +52,9 @@ def preview_of(entry: LedgerEntry, output: Path) -> dict[str, Any]:
     -------
     preview : dict[str, Any]
         `before` and `after` as data addresses, `width` of the image and length of a
-        scale `bar` in Å, `frequencies` in 1/Å, the power of `raw`, `denoised` and
-        what was `removed` at each, and the spectra in `words`.
+        scale `bar` in Å, `frequencies` in 1/Å, the power of `raw` and `denoised` at
+        each, that of what was `removed` unless the output is binned, and the spectra in
+        `words`.
 
     Raises
     ------
@@ -81,43 +82,34 @@ def _file_of(entry: LedgerEntry, output: Path) -> Path:
 
 
 def _made(entry: LedgerEntry, output: Path) -> dict[str, Any]:
-    source = Path(entry.source)
-    clean = _read(output / entry.output, None)
-    raw = _read(source, entry.pixel_size or clean.pixel_size)
-    before, after = thumbnail(raw)[0], thumbnail(clean)[0]
-    width = raw.pixels.shape[1] * raw.pixel_size
+    pair = read_pair(Path(entry.source), output / entry.output)
+    before, after = thumbnail(pair.raw)[0], thumbnail(pair.denoised)[0]
+    width = pair.raw.pixels.shape[1] * pair.raw.pixel_size
     return {
         "before": _address(before),
         "after": _address(after),
         "width": round(width, 3),
         "bar": scale_bar_length(width),
-        **_spectra(raw, clean),
+        **_spectra(pair),
     }
 
 
-def _read(path: Path, pixel_size: float | None) -> Micrograph:
-    """A micrograph, or the first one of a stack."""
-    if path.suffix.lower() == ".mrcs":
-        return next(iter(iterate_stack(path, pixel_size=pixel_size)))
-    return read_micrograph(path, pixel_size=pixel_size)
-
-
-def _spectra(raw: Micrograph, clean: Micrograph) -> dict[str, Any]:
-    curves = {"raw": central_spectrum(raw), "denoised": central_spectrum(clean)}
-    if raw.pixels.shape == clean.pixels.shape:
-        removed = Micrograph(
-            pixels=raw.pixels - clean.pixels, pixel_size=raw.pixel_size
+def _spectra(pair: Pair) -> dict[str, Any]:
+    curves = dict(zip(("raw", "denoised"), pair.spectra(), strict=True))
+    if not pair.is_binned:
+        removed = pair.raw.pixels - pair.denoised.pixels
+        curves["removed"] = central_spectrum(
+            Micrograph(pixels=removed, pixel_size=pair.raw.pixel_size)
         )
-        curves["removed"] = central_spectrum(removed)
     frequencies = curves["raw"].frequencies
     edges = np.linspace(0, len(frequencies), min(_POINTS, len(frequencies)) + 1)
     starts = edges[:-1].astype(int)
     counts = np.diff([*starts, len(frequencies)])
     centres = np.add.reduceat(frequencies, starts) / counts
     spectra: dict[str, Any] = {"frequencies": _short(centres)}
-    for name in ("raw", "denoised", "removed"):
-        curve = curves.get(name, curves["raw"])
-        values = np.interp(frequencies, curve.frequencies, curve.powers)
+    for name, curve in curves.items():
+        # A binned image has nothing beyond its own Nyquist frequency.
+        values = np.interp(frequencies, curve.frequencies, curve.powers, right=0.0)
         spectra[name] = _short(np.add.reduceat(values, starts) / counts)
     return spectra | {"words": _in_words(spectra)}
 

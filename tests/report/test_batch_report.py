@@ -159,6 +159,29 @@ def test_pictured_are_those_unlike_the_rest_first_and_a_few_of_all(made):
     assert "4 % at 20 Å" in preview["words"]
 
 
+def test_page_says_what_is_unlike_and_how_to_see_all(made):
+    text = page_of(made)
+    assert "Noise level 90, " in text
+    assert "Folder of micrographs x: 120 micrographs." in text
+    assert "12 of 118 denoised micrographs are pictured; all of them with" in text
+    assert f"<code>cryoscore report {made} --pictures 118</code>" in text
+
+
+def test_binned_micrograph_has_no_curve_of_what_was_removed(tmp_path):
+    folder = tmp_path / "binned"
+    with LedgerFile(folder / "out") as ledger:
+        ledger.add(add_micrograph(folder, "a.mrc", 1))
+    small = Micrograph(pixels=np.eye(32, 48, dtype=np.float32), pixel_size=4.0)
+    write_micrograph(folder / "out" / "a.mrc", small)
+    write_report(folder / "out")
+    preview = data_of(folder / "out")["previews"]["a.mrc"]
+    assert preview["width"] == 96 * 2.0
+    assert "removed" not in preview
+    # Nothing beyond the Nyquist frequency of the binned image.
+    assert preview["frequencies"][-1] > 1 / 8
+    assert preview["denoised"][-1] == 0
+
+
 def test_fewer_pictures_make_a_smaller_page_and_none_is_possible(made, tmp_path):
     copy = tmp_path / "out"
     shutil.copytree(made, copy)
@@ -212,6 +235,24 @@ def test_charts_say_in_words_what_they_show():
     assert "median 1.5 in the first half, 501.5 in the second" in session
     assert session.count("<circle") == 4
     assert histogram_svg([None], label="x") == session_svg([], label="x") == ""
+
+
+def test_scale_of_a_chart_ends_where_the_values_do_if_most_are_the_same():
+    values = [0.0] * 9 + [3e-6]
+    for chart in (histogram_svg(values, label="x"), session_svg(values, label="x")):
+        assert ">0<" in chart
+        assert ">3e-06<" in chart
+        assert ">-0.5<" not in chart
+
+
+def test_large_numbers_of_a_chart_have_no_exponent():
+    assert ">3377<" in session_svg([3151.0, 3377.0], label="x")
+
+
+def test_small_numbers_have_room_beside_a_chart():
+    chart = session_svg([0.000748, 0.026], label="x")
+    [place] = re.findall(r'<text x="(\d+)"[^>]*>0.000748<', chart)
+    assert int(place) >= 7 * len("0.000748")  # px; no letter of the chart is wider.
 
 
 def test_long_session_is_drawn_with_a_bounded_number_of_dots():
@@ -324,6 +365,13 @@ def test_slider_moves_the_border_with_the_keyboard(page):
     assert slider.get_attribute("aria-valuetext") == (
         "left 60 percent raw, rest denoised"
     )
+
+
+def test_curve_below_the_scale_is_cut_off(page):
+    curves = page.locator("#spectra polyline")
+    assert curves.count() == 3
+    for number in range(3):
+        assert curves.nth(number).get_attribute("clip-path") == "url(#plot-area)"
 
 
 def test_pictures_change_with_the_buttons_and_have_words(page):

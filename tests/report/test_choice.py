@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryoscore_plugin.report.choice import spread_evenly, unlike_the_rest
+from cryoscore_plugin.report.choice import (
+    UNLIKE_FROM,
+    distances,
+    furthest_numbers,
+    spread_evenly,
+    unlike_the_rest,
+)
 
 
 @given(st.integers(1, 10_000), st.integers(1, 20))
@@ -43,3 +49,16 @@ def test_micrographs_without_numbers_are_not_unlike_the_rest() -> None:
     assert unlike_the_rest([{}, {}], 4) == []
     assert unlike_the_rest([], 4) == []
     assert unlike_the_rest([{}, {"noise": 1.0}, {"noise": 1.0}], 4) == []
+
+
+def test_a_few_clipped_pixels_make_no_micrograph_unlike_the_rest() -> None:
+    usual = [{"clipped_fraction": 0.0}] * 9
+    few, many = distances([*usual, {"clipped_fraction": 3e-6}])[-1], 0.02
+    assert few < 0.01
+    assert distances([*usual, {"clipped_fraction": many}])[-1] > UNLIKE_FROM
+
+
+def test_number_that_is_furthest_from_the_others_is_named() -> None:
+    usual = [{"noise": 1 + 0.01 * i, "white": 0.9 + 0.001 * i} for i in range(9)]
+    odd = {"noise": 1.02, "white": 0.2}
+    assert furthest_numbers([*usual, odd, {}])[-2:] == ["white", ""]

@@ -68,6 +68,7 @@ def test_few_are_all_shown_and_of_many_those_unlike_the_rest_too(
     many = session(result, 50)
     many[17] = replace(result, quality=result.quality | {"residual_whiteness": 0.4})
     assert chosen(many)[17] == ", unlike the rest"
+    assert set(chosen(session(result, 50)).values()) == {""}
     assert len(chosen(many)) <= 10
 
 
