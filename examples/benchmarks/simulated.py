@@ -13,9 +13,10 @@ and 50 e/Å². A scene is the same at every dose and for every denoiser.
 `--guided particle` each scene is also denoised by that model guided by the structure it
 is made of (`guided`), and by that of the next model in the list (`decoy-guided`).
 
-Figures, from 1/250 to 1/10 1/Å: correlation with the truth (1 is perfect); slope of
-the truth on the output (1 is calibrated); and standard deviation in empty ice in units
-of that in particles (0 is flat), in all frequencies.
+Figures, from 1/250 to 1/10 1/Å: correlation with the truth (1 is perfect), and `snr`, the
+signal-to-noise ratio in dB that follows from it; slope of the truth on the output (1 is
+calibrated); and standard deviation in empty ice in units of that in particles (0 is flat),
+in all frequencies.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ from cryoscore_plugin.simulation.micrographs import (
 PIXEL_SIZE = 1.5  # Å/px
 DOSES = (2.0, 6.0, 20.0, 50.0)  # e/Å²
 SHOWN_DOSE = 20.0  # e/Å²
-FIGURES = ("correlation", "slope", "empty_ice")
+FIGURES = ("correlation", "snr", "slope", "empty_ice")
 BEST_TOPAZ = "topaz (best)"
 Mask = NDArray[np.bool_]
 
@@ -139,8 +140,10 @@ def judge(case: Case, output: Pixels) -> Row:
     truth = case.image.clean
     masks = case.masks
     both = masks.empty.any() and masks.particles.any()
+    correlation = band_correlation(output, truth, pixel_size=PIXEL_SIZE)
     return {
-        "correlation": band_correlation(output, truth, pixel_size=PIXEL_SIZE),
+        "correlation": correlation,
+        "snr": snr_in_db(correlation),
         "slope": calibration_slope(output, truth, pixel_size=PIXEL_SIZE),
         "empty_ice": empty_ice_ratio(
             output, particles=masks.particles, empty=masks.empty
@@ -148,6 +151,16 @@ def judge(case: Case, output: Pixels) -> Row:
         if both
         else float("nan"),
     }
+
+
+def snr_in_db(correlation: float) -> float:
+    """Signal-to-noise ratio of an image, brought to the grey scale that suits it best.
+
+    What is explained of the truth, `c²`, over what is not, `1 - c²`.
+    """
+    explained = max(correlation, 0.0) ** 2
+    with np.errstate(divide="ignore"):
+        return float(10 * (np.log10(explained) - np.log10(1 - explained)))
 
 
 def measure(

@@ -299,6 +299,14 @@ def test_what_cannot_be_measured_is_told(tmp_path, atoms, monkeypatch, words, se
     assert sentence in str(result.exception)
 
 
+def test_the_ratio_in_db_is_that_of_signal_and_error():
+    """Of x + e with independent e, of variances 4 and 1, and of x and e alone."""
+    snr = import_module("simulated").snr_in_db
+    assert snr(np.sqrt(4 / 5)) == pytest.approx(10 * np.log10(4))
+    assert snr(1.0) == np.inf
+    assert snr(0.0) == snr(-0.1) == -np.inf
+
+
 def test_empty_ice_is_far_from_particles_and_from_the_rim():
     image = SimpleNamespace(
         noisy=np.zeros((200, 160)), centers_yx=np.array([[90.0, 80]])
@@ -407,7 +415,7 @@ def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
     page, names = import_module("results_page"), ("raw", "ours")
     rows = [
         {"denoiser": name, "dose": dose, "scene": scene, "correlation": dose / 100}
-        | {"slope": 1.0, "empty_ice": float("nan")}
+        | {"snr": -20.0, "slope": 1.0, "empty_ice": float("nan")}
         for name in (*names, "topaz (best)", "topaz:3")
         for dose in (2.0, 6.0)
         for scene in ("a", "b")
