@@ -30,6 +30,7 @@ from cryoscore_plugin.batch.monitor import (
     MicrographTask,
     stopped_as_asked,
 )
+from cryoscore_plugin.batch.uncertainty import files_of
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.files import remove_leftovers
 from cryoscore_plugin.settings import DenoiseSettings
@@ -87,7 +88,7 @@ class ClusterEngine:
         ConfigError, CheckpointError, DeviceError
             If a setting, the model or a device of a worker cannot be used.
         """
-        remove_leftovers(task.output for task in tasks)
+        remove_leftovers(file for task in tasks for file in files_of(task.output))
         address = self._client.scheduler.address
         monitor.on_start(f"model {self._model} on Dask {address}", total=len(tasks))
         work = _Work(waiting=(task for task in tasks if gate.take(task)))

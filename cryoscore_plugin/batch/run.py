@@ -36,7 +36,7 @@ from cryoscore_plugin.batch.steps import (
     restore,
     save,
 )
-from cryoscore_plugin.batch.uncertainty import uncertainty_file
+from cryoscore_plugin.batch.uncertainty import files_of
 from cryoscore_plugin.denoiser import Denoiser, load_denoisers
 from cryoscore_plugin.errors import CheckpointError, ConfigError, DeviceError
 from cryoscore_plugin.files import remove_leftovers
@@ -90,9 +90,7 @@ def denoise_micrographs(
     ConfigError, CheckpointError, DeviceError
         If a setting, the model or a device cannot be used.
     """
-    remove_leftovers(
-        file for task in tasks for file in (task.output, uncertainty_file(task.output))
-    )
+    remove_leftovers(file for task in tasks for file in files_of(task.output))
     denoisers = denoisers or load_denoisers(settings)
     monitor.on_start(_description(denoisers), total=len(tasks))
     run = _Run(tasks, settings, monitor, gate)

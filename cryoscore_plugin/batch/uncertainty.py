@@ -23,6 +23,17 @@ def uncertainty_file(output: Path) -> Path:
     return output.parent / "uncertainty" / f"{output.stem}_uncertainty.mrc"
 
 
+def files_of(output: Path) -> tuple[Path, Path]:
+    """What a run may write for an output: itself, and its uncertainty.
+
+    Parameters
+    ----------
+    output : Path
+        The output.
+    """
+    return output, uncertainty_file(output)
+
+
 def uncertainty_label(settings: DenoiseSettings) -> str:
     """Text line for the header of an image of uncertainty.
 

@@ -66,7 +66,7 @@ def load_subject(settings: DenoiseSettings) -> Subject:
     facts = read_model_facts(settings.model)
     trained = guided_in_training(facts.card["training"])
     plain = replace(guided, target=None)
-    description = f"{guided.description}."
+    description = f"Audited: {guided.description}."
     if trained:
         plain = _model_before(facts, binned, guided)
         description += (

@@ -34,8 +34,8 @@ TITLES = {
     "micrograph": ("micrograph, unguided", "guided"),
     "noise": ("noise, unguided", "guided"),
     "phases": ("random phases, unguided", "guided"),
-    "decoy": ("by the reference", "by the decoy"),
-    "cut": ("by the reference", "by a third less of it"),
+    "decoy": ("guided by the reference", "guided by the decoy"),
+    "cut": ("guided by the reference", "guided by two thirds of it"),
     "halves": ("mean of picks, half 1, guided", "same places, half 2, raw"),
 }
 """What the two images of each control are."""
@@ -129,7 +129,9 @@ def _draw_bars(axes: Axes, findings: Sequence[Finding]) -> None:
     axes.set_xlim(0, 2)
     axes.set_ylim(-0.5, len(findings))
     axes.set_yticks([])
-    axes.set_xlabel("Amplitude or picks at fault, whichever is more, over the limit")
+    axes.set_xlabel(
+        "Amplitude or picks at fault, whichever is more, divided by the limit (line)"
+    )
 
 
 def _save(figure: Figure, path: Path) -> None:

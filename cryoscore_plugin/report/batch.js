@@ -163,7 +163,9 @@ function facts(row) {
 function show(row, jump) {
   const preview = report.previews[row.name];
   state.current = row;
-  byId("shown-name").textContent = row.name + (row.unlike ? ", unlike the rest" : "");
+  byId("shown-name").textContent = row.name +
+    (row.name.endsWith(".mrcs") ? ", first image of the stack" : "") +
+    (row.unlike ? ", unlike the rest" : "");
   byId("before").src = preview.before;
   byId("before").alt = `${row.name}, raw`;
   byId("after").src = preview.after;

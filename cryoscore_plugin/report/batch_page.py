@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from cryoscore_plugin.report.digits import short
 from cryoscore_plugin.report.histograms import histogram_svg, session_svg
 from cryoscore_plugin.report.provenance import reference_sentences
 
@@ -50,8 +51,6 @@ _POLICY = (
 """The browser itself then refuses whatever is not in the page."""
 
 _MOST_LISTED = 10
-
-_BAD = ' class="bad"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,19 +157,18 @@ def _subtitle(page: BatchPage) -> str:
 
 
 def _summary(page: BatchPage) -> str:
-    summary = page.summary
-    seconds = summary["median_seconds"]
+    summary, seconds = page.summary, page.summary["median_seconds"]
     figures = [
-        ("Micrographs", summary["micrographs"], False),
-        ("Denoised", summary["denoised"], False),
-        ("Failed", summary["failed"], summary["failed"] > 0),
-        ("Unlike the rest", summary["unlike_the_rest"], False),
-        ("With warnings", summary["with_warnings"], False),
-        ("Median time", "–" if seconds is None else f"{seconds:.3g} s", False),
+        ("Micrographs", summary["micrographs"], "plain"),
+        ("Denoised", summary["denoised"], "plain"),
+        ("Failed", summary["failed"], "bad" if summary["failed"] else "plain"),
+        ("Unlike the rest", summary["unlike_the_rest"], "plain"),
+        ("With warnings", summary["with_warnings"], "plain"),
+        ("Median time", "–" if seconds is None else f"{seconds:.3g} s", "plain"),
     ]
     cells = "".join(
-        f"<div{_BAD if bad else ''}><dt>{name}</dt><dd>{value}</dd></div>"
-        for name, value, bad in figures
+        f'<div class="{kind}"><dt>{name}</dt><dd>{value}</dd></div>'
+        for name, value, kind in figures
     )
     return (
         f'<dl class="figures">{cells}</dl>\n'
@@ -232,7 +230,7 @@ def _difference(row: Mapping[str, Any]) -> str:
     name, distance = row["differs_in"], row["distance"]
     far = f"{distance:.3g}" if distance < 1000 else "more than 1000"
     return (
-        f"{LABELS.get(name, name)} {row['quality'][name]:.4g}, {far} robust standard "
+        f"{LABELS.get(name, name)} {short(row['quality'][name])}, {far} robust standard "
         "deviations from the median of all"
     )
 
@@ -291,6 +289,8 @@ def _model(page: BatchPage) -> str:
 
 def _repeat(page: BatchPage) -> str:
     run = page.run
+    if not run:
+        return "<p>The ledger does not say which command was used.</p>"
     settings = yaml.safe_dump(run.get("settings", {}), sort_keys=False)
     return (
         f"<p>In the folder <code>{escape(str(run.get('folder', '')))}</code>, with "

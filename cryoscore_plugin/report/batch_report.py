@@ -187,7 +187,7 @@ def _previews(
     """Pictures by name, those first that should be looked at first."""
     done = [row for row in rows if row.entry.status == "denoised"]
     unlike = sorted((row for row in done if row.unlike), key=lambda row: -row.distance)
-    first = unlike[: max(count // 2, count - len(done))]
+    first = unlike[: count // 2]
     rest = [row for row in done if row not in first]
     spread = [rest[index] for index in spread_evenly(len(rest), count - len(first))]
     previews = {}

@@ -12,6 +12,8 @@ from html import escape
 
 import numpy as np
 
+from cryoscore_plugin.report.digits import short
+
 _BINS = 40
 _LEFT, _RIGHT, _WIDTH = 68, 412, 420
 """At the left there is room for a number such as 0.000748."""
@@ -61,8 +63,8 @@ def histogram_svg(values: Sequence[float | None], *, label: str) -> str:
     )
     return _svg(
         f'{bars}<line x1="{_LEFT}" x2="{_RIGHT}" y1="115" y2="115" stroke="#505050"/>'
-        f'<text x="{_LEFT}" y="132">{_short(low)}</text>'
-        f'<text x="{_RIGHT}" y="132" text-anchor="end">{_short(high)}</text>'
+        f'<text x="{_LEFT}" y="132">{short(low)}</text>'
+        f'<text x="{_RIGHT}" y="132" text-anchor="end">{short(high)}</text>'
         f'<text x="{_LEFT - 6}" y="22" text-anchor="end">{counts.max()}</text>',
         words,
     )
@@ -104,8 +106,8 @@ def session_svg(values: Sequence[float | None], *, label: str) -> str:
     return _svg(
         f'<g fill="{_BLUE}" fill-opacity="0.6">{dots}</g>'
         f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="118" y2="118" stroke="#505050"/>'
-        f'<text x="{_LEFT - 6}" y="20" text-anchor="end">{_short(high)}</text>'
-        f'<text x="{_LEFT - 6}" y="115" text-anchor="end">{_short(low)}</text>'
+        f'<text x="{_LEFT - 6}" y="20" text-anchor="end">{short(high)}</text>'
+        f'<text x="{_LEFT - 6}" y="115" text-anchor="end">{short(low)}</text>'
         f'<text x="{_LEFT}" y="134">1</text>'
         f'<text x="{_RIGHT}" y="134" text-anchor="end">{len(values)}</text>',
         words,
@@ -125,11 +127,6 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     if high - low <= 1e-9 * abs(middle):
         low, high = middle - (abs(middle) or 1) / 2, middle + (abs(middle) or 1) / 2
     return low, high
-
-
-def _short(value: float) -> str:
-    """A number of few digits, without an exponent where it is of a usual size."""
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _height(value: float, low: float, high: float) -> float:

@@ -24,6 +24,7 @@ from cryoscore_plugin.report.choice import (
     spread_evenly,
     unlike_the_rest,
 )
+from cryoscore_plugin.report.digits import short
 from cryoscore_plugin.report.figures import Panel, draw_panel, require_matplotlib
 from cryoscore_plugin.report.pairs import read_pair
 from cryoscore_plugin.report.thumbnails import thumbnail
@@ -196,5 +197,5 @@ def _draw_micrograph(row: Sequence[Axes], result: MicrographResult, why: str) ->
 def _numbers_in_words(quality: Mapping[str, float]) -> str:
     words = {"noise_level": "noise", "signal_to_noise": "kept/removed"}
     words |= {"residual_whiteness": "whiteness", "half_correlation": "halves"}
-    parts = [f"{word} {quality[k]:.3g}" for k, word in words.items() if k in quality]
+    parts = [f"{word} {short(quality[k])}" for k, word in words.items() if k in quality]
     return ", ".join(parts) or "denoised"

@@ -13,7 +13,8 @@ from cryoscore_plugin.report.curves import Axis, Curve, Plot, write_plots
 CAPTION = "Bars: 95 % interval, micrographs as witnesses. Dotted: found by chance."
 
 APART = 0.06
-"""Distance of the bars of two denoisers, in steps, or as a ratio: else they hide each other."""
+"""Distance of the bars of two denoisers, in steps or as a ratio; else one hides the
+other."""
 
 
 def write_recall(path: Path, found: Mapping[str, Sequence[Recall]]) -> None:

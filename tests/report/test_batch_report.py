@@ -245,6 +245,13 @@ def test_scale_of_a_chart_ends_where_the_values_do_if_most_are_the_same():
         assert ">-0.5<" not in chart
 
 
+def test_ledger_without_a_run_says_that_it_does_not_know_the_command(tmp_path):
+    with LedgerFile(tmp_path / "out") as ledger:
+        ledger.add(LedgerEntry(output="a.mrc", source="a", status="failed", recipe="r"))
+    page = write_report(tmp_path / "out").read_text(encoding="utf-8")
+    assert "The ledger does not say which command was used." in page
+
+
 def test_large_numbers_of_a_chart_have_no_exponent():
     assert ">3377<" in session_svg([3151.0, 3377.0], label="x")
 

@@ -12,6 +12,7 @@ import pytest
 from cryoscore_plugin.batch import cluster, cluster_worker
 from cryoscore_plugin.batch.cluster import ClusterEngine, dask_client
 from cryoscore_plugin.batch.monitor import MicrographResult
+from cryoscore_plugin.batch.uncertainty import files_of
 from cryoscore_plugin.errors import ConfigError, JobAbortedError
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -57,13 +58,16 @@ def test_workers_denoise_and_the_monitor_is_told(
     monkeypatch.setattr(cluster_worker, "_loaded", {})
     monkeypatch.setattr("cryoscore_plugin.denoiser.load_denoisers", run.load_denoisers)
     monitor = new_monitor()
-    dead = f".{tasks[0].output.name}.999999999@{socket.gethostname()}.part"
-    tasks[0].output.parent.mkdir()
-    tasks[0].output.with_name(dead).touch()
+    left = []
+    for file in files_of(tasks[0].output):
+        dead = f".{file.name}.999999999@{socket.gethostname()}.part"
+        left.append(file.with_name(dead))
+        file.parent.mkdir()
+        left[-1].touch()
     with workers(jobs=2, processes="false") as client:
         results = engine_of(client)(tasks, monitor, Everything())
     assert statuses(results) == ["denoised"] * 4
-    assert not tasks[0].output.with_name(dead).exists()
+    assert not any(file.exists() for file in left)
     assert all(task.output.exists() for task in tasks)
     assert [done for done, _ in monitor.counts] == [1, 2, 3, 4]
     assert "Dask" in monitor.started[0][0]
