@@ -102,7 +102,7 @@ def simulated_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
 
 
 def apoferritin_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
-    """Our own pickers on everything, and those of other programs on some of it."""
+    """Our own pickers on everything, those of others on some of it, and spike-in."""
     first = compared.ours[0]
     guides = {"guided": data.reference, "decoy-guided": data.decoy}
     guided = [
@@ -118,10 +118,15 @@ def apoferritin_parts(data: Data, compared: Compared, output: Path) -> list[Part
     # These take long, and ask one question: what should be given to such a picker?
     names = ["raw", *compared.topaz[:1], first]
     others = [*usual, "--programs", *repeated("--denoiser", names)]
-    return [
+    parts = [
         Part(name="apoferritin", script="apoferritin", words=words),
         Part(name="apoferritin_programs", script="apoferritin", words=others),
     ]
+    if data.decoy is not None:
+        names = [*FILTERS, *compared.topaz, *compared.ours]
+        words = [*usual, "--particle", data.decoy, *repeated("--denoiser", names)]
+        parts.append(Part(name="spiked", script="spiked", words=words))
+    return parts
 
 
 def shown(name: str, output: Path) -> Words:

@@ -59,6 +59,11 @@ SECTIONS = {
         figures=("correlation", "risk"),
         across="band",
     ),
+    "spiked": Section(
+        title="Particles added to real micrographs, by their signal-to-noise ratio",
+        figures=("recall",),
+        across="snr",
+    ),
     "cryoppp": Section(
         title="Picking on CryoPPP's micrographs",
         figures=PICKING,

@@ -145,6 +145,48 @@ def test_the_risk_of_a_frame_is_its_mean_square_error(data):
     assert risk["twice"] == pytest.approx(1, abs=0.3)
 
 
+@pytest.fixture
+def ball(tmp_path: Path) -> Path:
+    """Carbon atoms that fill a ball of 30 Å radius."""
+    rng = np.random.default_rng(1)
+    points = rng.normal(size=(6000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points *= 30 * rng.random((6000, 1)) ** (1 / 3)
+    path = tmp_path / "ball.npz"
+    np.savez(path, xyz=points.astype(np.float32), Z=np.full(6000, 6, dtype=np.uint8))
+    return path
+
+
+def test_strong_added_particles_are_found_unless_nothing_is_left(
+    tmp_path, data, ball, monkeypatch
+):
+    module, record = import_module("spiked"), tmp_path / "figures.json"
+    monkeypatch.setattr(module, "RATIOS", (1000.0,))
+    blank = {"blank": lambda given: [0 * one.pixels for one in given]}
+    real = module.named_denoiser
+    monkeypatch.setattr(
+        module, "named_denoiser", lambda name, _: blank.get(name) or real(name, _)
+    )
+    words = ["--data", data, "--particle", ball, "--record", record]
+    output = run(module, *words, "--denoiser", "raw", "--denoiser", "blank")
+    recall = {
+        (row["denoiser"], row["snr"]): row["recall"]
+        for row in json.loads(record.read_text())
+    }
+    assert recall["raw", "1000"] == 1
+    assert recall["raw", "0"] < 1
+    assert {recall["blank", kind] for kind in ("own", "0", "1000")} == {0}
+    assert table(output, "mean recall of added particles")["raw"][-1] == 1
+
+
+def test_other_places_of_added_particles_with_another_seed(data, ball):
+    module = import_module("spiked")
+    [one], [same], [other] = (
+        module.spiked_cases(data, ball, seed=seed) for seed in (1, 1, 2)
+    )
+    assert one.places == same.places != other.places
+
+
 def test_apoferritin_reads_back_a_folder_that_it_wrote(tmp_path, data):
     module, folder = import_module("apoferritin"), tmp_path / "inputs"
     run(module, "--data", data, "--write-inputs", folder)
