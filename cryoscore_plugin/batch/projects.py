@@ -84,7 +84,9 @@ class FoundProject:
         """What was found, as the beginning of a sentence."""
         parts = [f"{self.kind} {self.root}"] if self.kind else []
         parts += [] if self.table is None else [f"table {self.table}"]
-        return f"{', '.join(parts)}: {len(self.micrographs)} micrographs"
+        count = len(self.micrographs)
+        found = "1 micrograph" if count == 1 else f"{count} micrographs"
+        return f"{', '.join(parts)}: {found}"
 
 
 def find_project(

@@ -28,7 +28,12 @@ from cryoscore_plugin.cli.batch_options import Choices, batch_options
 from cryoscore_plugin.cli.exits import FAILED, verbose_option
 from cryoscore_plugin.cli.guided_end import audit_guided, audit_passed, told
 from cryoscore_plugin.cli.options import settings_options
-from cryoscore_plugin.cli.progress import ShellMonitor, picking_advice, tell_results
+from cryoscore_plugin.cli.progress import (
+    ShellMonitor,
+    picking_advice,
+    tell_results,
+    were,
+)
 from cryoscore_plugin.files import make_output_folder
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -136,9 +141,7 @@ def _run_once(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     if choices.report:
         _report(request)
     seconds = time.monotonic() - began
-    tell_results(
-        results, seconds=seconds, skipped="were finished before or by another run"
-    )
+    tell_results(results, seconds=seconds, skipped="finished before or by another run")
     failed = [result for result in results if result.status == "failed"]
     if len(failed) < len(results):
         where = tables[0] if tables else request.output
@@ -213,7 +216,7 @@ def _watch(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
 def _tell_sorted(work: WorkList) -> None:
     parts = [f"{len(work.waiting)} to do"]
     if work.finished:
-        parts.append(f"{len(work.finished)} were finished before")
+        parts.append(f"{were(len(work.finished))} finished before")
     if work.failed:
         parts.append(
             f"{len(work.failed)} failed before (--retry-failed tries them again)"

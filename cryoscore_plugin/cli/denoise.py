@@ -87,7 +87,7 @@ def denoise(
         monitor.close()
     written = _write_tables(tables, results, settings, root=project_dir)
     seconds = time.monotonic() - began
-    tell_results(results, seconds=seconds, skipped="were finished before")
+    tell_results(results, seconds=seconds, skipped="finished before")
     failed = [result for result in results if result.status == "failed"]
     if len(failed) < len(results):
         click.echo(_advice(written, output, binned=settings.write_binned))

@@ -100,18 +100,23 @@ def tell_results(
     seconds : float
         How long the run took, in s.
     skipped : str
-        What is said of micrographs that were skipped, after their number.
+        What is said of micrographs that were skipped, after "were".
     """
     counts = Counter(result.status for result in results)
     words = [
         f"Denoised {counts['denoised']} of {len(results)} in {duration(seconds)}",
-        *([f"{counts['skipped']} {skipped}"] if counts["skipped"] else []),
+        *([f"{were(counts['skipped'])} {skipped}"] if counts["skipped"] else []),
         *([f"{counts['failed']} FAILED"] if counts["failed"] else []),
     ]
     click.echo(f"{'; '.join(words)}.")
     for result in results:
         if result.status == "failed":
             click.echo(f"Failed: {result.message}", err=True)
+
+
+def were(count: int) -> str:
+    """How many micrographs something happened to, as the beginning of a sentence."""
+    return f"{count} was" if count == 1 else f"{count} were"
 
 
 def picking_advice(

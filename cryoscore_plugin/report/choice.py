@@ -18,6 +18,10 @@ UNLIKE_FROM = 5.0
 """A micrograph further from the others than so many robust standard deviations is
 called unlike the rest. Of 10 000 normal ones, fewer than one is."""
 
+_LEAST_RELATIVE_SPREAD = 0.002
+"""Of the median. Numbers may be so alike that one percent is many standard deviations;
+nobody sees that in an image."""
+
 _LEAST_SPREAD = {"clipped_fraction": 0.001}
 """Smaller standard deviations than these count as these. Most micrographs have no clipped
 pixel, and one that has four of a million is like them; half a percent deserves a look."""
@@ -95,7 +99,7 @@ def _distances_by_number(
         from_median = np.abs(values - np.nanmedian(values))
         spread = _MAD_TO_SIGMA * np.nanmedian(from_median)
         # Where most are the same, the few that differ are far from the rest.
-        floor = 1e-6 * abs(float(np.nanmedian(values))) or 1e-12
+        floor = _LEAST_RELATIVE_SPREAD * abs(float(np.nanmedian(values))) or 1e-12
         floor = max(floor, _LEAST_SPREAD.get(name, 0.0))
         found[name] = from_median / max(float(spread), floor)
     return found

@@ -242,7 +242,7 @@ def test_in_mics_chooses_another_table(batch, relion_project):
     other.parent.mkdir(parents=True)
     other.write_text(STAR.replace("MotionCorr/job002/Movies/b.mrc 1 4.5\n", ""))
     answer = batch("--in_mics", "Select/job009/micrographs.star", project="project")
-    assert ": 1 micrographs" in answer.out
+    assert ": 1 micrograph\n" in answer.out
     assert images(relion_project / "cryoscore") == ["Movies/a.mrc"]
 
 
@@ -359,12 +359,16 @@ def test_batch_writes_a_report_unless_told_not_to(batch):
 
 def test_report_is_made_anew_with_so_many_pictures(batch, shell):
     batch()
-    for count in (1, 3):
+    all_of_them = f"all of them with <code>cryoscore report {OUT} --pictures 3</code>"
+    for count, told in (
+        (1, f"1 of 3 denoised micrographs are pictured; {all_of_them}."),
+        (3, "All denoised micrographs are pictured."),
+    ):
         answer = shell("report", OUT, "--pictures", count)
         assert answer.code == 0
         assert answer.out == f"Wrote {OUT}/report.html, report.csv and report.json.\n"
         text = (OUT / "report.html").read_text()
-        assert f"{count} of 3 micrographs are pictured" in text
+        assert told in text
         assert text.count("data:image/webp") == 2 * count
 
 

@@ -254,7 +254,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(raw, denoise, tiny_chec
     assert second == "a.mrc"
     answer = denoise(raw, *one)
     assert answer.code == 0
-    assert "1 were finished before" in answer.out
+    assert "1 was finished before" in answer.out
     assert denoise(raw, "--output", "whole", *one).code == 0
     assert contents() == contents(Path("whole"))
 

@@ -36,7 +36,7 @@ def test_each_way_changes_the_output_and_is_written_into_it(estimate, way):
 def test_the_mean_takes_one_step_whatever_is_asked(raw, denoise, estimate):
     estimate()
     words = ("--steps", "3", "--step-size", "0.5", "--seed", "2")
-    assert "1 were finished before" in denoise(raw / "a.mrc", *words).out
+    assert "1 was finished before" in denoise(raw / "a.mrc", *words).out
 
 
 def test_the_step_size_changes_ascent(estimate):

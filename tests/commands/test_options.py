@@ -131,7 +131,7 @@ def test_halves_give_a_figure_and_are_no_micrographs_themselves(raw, denoise):
 
 @pytest.mark.usefixtures("usual")
 def test_overwrite_does_it_again(raw, denoise):
-    assert "1 were finished before" in denoise(raw / "a.mrc").out
+    assert "1 was finished before" in denoise(raw / "a.mrc").out
     assert "Denoised 1 of 1 in" in denoise(raw / "a.mrc", "--overwrite").out
 
 
@@ -144,7 +144,7 @@ def test_yaml_comes_first_and_the_command_line_counts_more(raw, denoise):
     assert read_header(raw.parent / "out" / "a.mrc").dtype == np.float32
     (raw.parent / "s.yaml").write_text("overwrite: true\n")
     words = ("--settings", "s.yaml", "--no-overwrite", "--pixel-size", "2.5")
-    assert "1 were finished before" in denoise(raw / "a.mrc", *words).out
+    assert "1 was finished before" in denoise(raw / "a.mrc", *words).out
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_without_the_option_there_is_none_and_the_output_is_the_same(
 def test_probes_and_seed_change_it_and_not_the_output(uncertain, words):
     uncertain()
     before, output = pixels(), Path("out/a.mrc").read_bytes()
-    assert "1 were finished before" not in uncertain(*words).out
+    assert "1 was finished before" not in uncertain(*words).out
     assert not np.array_equal(pixels(), before)
     assert Path("out/a.mrc").read_bytes()[1024:] == output[1024:]
 
@@ -68,10 +68,10 @@ def test_probes_and_seed_change_it_and_not_the_output(uncertain, words):
 def test_it_is_made_where_it_is_missing_and_only_there(raw, denoise, uncertain):
     uncertain()
     before = pixels()
-    assert "1 were finished before" in uncertain().out
-    assert "1 were finished before" in denoise(raw / "a.mrc").out
+    assert "1 was finished before" in uncertain().out
+    assert "1 was finished before" in denoise(raw / "a.mrc").out
     FILE.unlink()
-    assert "1 were finished before" not in uncertain().out
+    assert "1 was finished before" not in uncertain().out
     assert np.array_equal(pixels(), before)
 
 

@@ -136,7 +136,7 @@ def test_folder_that_begins_with_a_table_means_what_the_table_lists(
     project = find_project(tmp_path, tmp_path / "out")
     assert [str(one.below) for one in project.micrographs] == ["Micrographs/mic.mrc"]
     table = tmp_path / "micrographs.star"
-    assert project.description == f"project {tmp_path}, table {table}: 1 micrographs"
+    assert project.description == f"project {tmp_path}, table {table}: 1 micrograph"
 
 
 def test_outputs_have_the_post_job_names(project):

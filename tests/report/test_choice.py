@@ -58,6 +58,12 @@ def test_a_few_clipped_pixels_make_no_micrograph_unlike_the_rest() -> None:
     assert distances([*usual, {"clipped_fraction": many}])[-1] > UNLIKE_FROM
 
 
+def test_one_percent_makes_no_micrograph_unlike_the_rest() -> None:
+    usual = [{"noise": 7.0 + 1e-4 * i} for i in range(9)]
+    assert distances([*usual, {"noise": 7.06}])[-1] < UNLIKE_FROM
+    assert distances([*usual, {"noise": 7.15}])[-1] > UNLIKE_FROM
+
+
 def test_number_that_is_furthest_from_the_others_is_named() -> None:
     usual = [{"noise": 1 + 0.01 * i, "white": 0.9 + 0.001 * i} for i in range(9)]
     odd = {"noise": 1.02, "white": 0.2}
