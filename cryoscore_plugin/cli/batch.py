@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
 from cryoscore_plugin.batch.model import read_model_facts
 from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
-from cryoscore_plugin.batch.resume import WorkList
+from cryoscore_plugin.batch.resume import WorkList, output_name
 from cryoscore_plugin.batch.selection import Selection, Shard
 from cryoscore_plugin.batch.session import (
     BatchPlan,
@@ -165,7 +166,8 @@ def _report(request: BatchRequest) -> None:
 def _work(
     request: BatchRequest, plan: BatchPlan, engine: Engine
 ) -> list[MicrographResult]:
-    monitor = ShellMonitor()
+    # With its sub-folders: two days may have micrographs of one name.
+    monitor = ShellMonitor(partial(output_name, output=request.output))
     try:
         return run_batch(request, plan, monitor, engine, on_sorted=_tell_sorted)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,16 +13,24 @@ import click
 from tqdm import tqdm
 
 from cryoscore_plugin import __version__
-from cryoscore_plugin.batch.monitor import MicrographResult
+from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
 
 
 class ShellMonitor:
     """Progress on stdout; warnings on stderr, each text once with its first file.
 
     A shell user stops a run with Ctrl-C, so this monitor never asks for it.
+
+    Parameters
+    ----------
+    name_of : Callable
+        What a micrograph is called; by default by the name of its file.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, name_of: Callable[[MicrographTask], str] = lambda task: task.source.name
+    ) -> None:
+        self._name_of = name_of
         self._began = time.monotonic()
         self._worked = 0
         self._bar: tqdm[NoReturn] | None = None
@@ -39,17 +47,16 @@ class ShellMonitor:
     def on_result(self, result: MicrographResult, *, done: int, total: int) -> None:
         """Move the bar, or write a line; tell what is new in the warnings."""
         self._worked += result.status != "skipped"
+        name = self._name_of(result.task)
         if self._bar is not None:
             self._bar.update()
         else:
             left = self._time_left(total - done)
-            click.echo(
-                f"[{done}/{total}] {result.task.source.name} {_words(result)}{left}"
-            )
+            click.echo(f"[{done}/{total}] {name} {_words(result)}{left}")
         for warning in result.warnings:
             self._warnings[warning] += 1
             if self._warnings[warning] == 1:
-                self._tell(f"Warning: {result.task.source.name}: {warning}")
+                self._tell(f"Warning: {name}: {warning}")
 
     def abort_requested(self) -> bool:
         """Whether to stop; never."""

@@ -51,6 +51,8 @@ def test_says_what_it_found_and_mirrors_the_project(batch):
     answer = batch()
     assert answer.code == 0
     assert "folder of micrographs raw: 4 micrographs\n4 to do\n" in answer.out
+    assert "] a.mrc " in answer.out
+    assert "] day2/a.mrc " in answer.out
     assert "Denoised 4 of 4 in" in answer.out
     assert "extract them from the raw micrographs" in answer.out
     assert images() == ["a.mrc", "b.mrc", "c.mrc", "day2/a.mrc"]
