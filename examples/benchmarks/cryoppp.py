@@ -173,15 +173,9 @@ def main(  # noqa: PLR0913  one argument for each option
     rows: list[Row] = []
     failed: list[str] = []
     for data_set in data_sets:
-        for one in data_set:
-            try:
-                found = list(micrograph_rows(one, setup))
-            except MicrographError as error:
-                failed.append(one.path.name)
-                click.echo(f"Error: {error}", err=True)
-                continue
-            rows += found
-            tell_micrograph(one, found, figure)
+        found, unjudged = data_set_rows(data_set, setup, figure)
+        rows += found
+        failed += unjudged
         if rows:
             write_record(rows, record)
     if rows:
@@ -192,6 +186,24 @@ def main(  # noqa: PLR0913  one argument for each option
             f"are in no figure: {', '.join(failed[:3])}. Repair them, or take them away."
         )
         raise InputError(msg)
+
+
+def data_set_rows(
+    data_set: Sequence[Labelled], setup: Setup, figure: str
+) -> tuple[list[Row], list[str]]:
+    """Figures of all micrographs, told one by one, and names of those without any."""
+    rows: list[Row] = []
+    failed: list[str] = []
+    for one in data_set:
+        try:
+            found = list(micrograph_rows(one, setup))
+        except MicrographError as error:
+            failed.append(one.path.name)
+            click.echo(f"Error: {error}", err=True)
+        else:
+            rows += found
+            tell_micrograph(one, found, figure)
+    return rows, failed
 
 
 def tell_micrograph(one: Labelled, rows: Sequence[Row], figure: str) -> None:

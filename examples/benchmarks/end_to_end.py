@@ -205,9 +205,7 @@ def main(  # noqa: PLR0913  one argument for each option
 ) -> None:
     """Print how good maps become that begin with picks on denoised micrographs."""
     torch.set_num_threads(1)
-    if find_program("relion_refine") is None:
-        msg = "This benchmark needs RELION, but `relion_refine` is not on PATH."
-        raise ConfigError(msg)
+    refuse_without_relion()
     programs = find_programs(topaz, cache)
     if programs.topaz is None:
         click.echo("Topaz was not found, and is left out. Give it with --topaz.")
@@ -228,6 +226,19 @@ def main(  # noqa: PLR0913  one argument for each option
         rows += seed_rows(project, list(methods), setup, programs=programs, seed=seed)
         write_record(rows, record)
     conclude(rows, record)
+
+
+def refuse_without_relion() -> None:
+    """Say that nothing can be done without RELION, if it is not there.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if find_program("relion_refine") is None:
+        msg = "This benchmark needs RELION, but `relion_refine` is not on PATH."
+        raise ConfigError(msg)
 
 
 def conclude(rows: Sequence[Row], record: Path | None) -> None:
