@@ -6,6 +6,7 @@ it with `--record` as CSV or JSON; `compare` reads such CSV files again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from cryoscore_plugin.evaluation.resolution import ShellCorrelation
 
 PATH = click.Path(path_type=Path, exists=True)
+
+SAME_SAMPLING = 0.005
+"""Voxel sizes that differ by less, relatively, are one that was rounded."""
 
 
 @click.group(short_help="Judge picks, denoised images and maps; compare methods.")
@@ -193,13 +197,14 @@ def _maps_of_one_size(paths: Sequence[Path]) -> tuple[list[Volume], float]:
     Raises
     ------
     InputError
-        If one cannot be read, is an image, or has another size than the first.
+        If one cannot be read, is an image, or has another size or sampling than the
+        first.
     """
     from cryoscore_plugin.mrc import read_volume  # noqa: PLC0415  as above
 
     volumes = [read_volume(path) for path in paths]
     first, voxel_size = volumes[0]
-    for path, (volume, _) in zip(paths, volumes, strict=True):
+    for path, (volume, side) in zip(paths, volumes, strict=True):
         if len(volume) == 1:
             msg = f"{path} should be a map, but is a single image. Give half maps."
             raise InputError(msg)
@@ -208,6 +213,12 @@ def _maps_of_one_size(paths: Sequence[Path]) -> tuple[list[Volume], float]:
             msg = (
                 f"{path} has {sizes[0]} voxels, but {paths[0]} has {sizes[1]}. Crop or "
                 "pad them to one box."
+            )
+            raise InputError(msg)
+        if not math.isclose(side, voxel_size, rel_tol=SAME_SAMPLING):
+            msg = (
+                f"{path} has voxels of {side:g} Å, but {paths[0]} of {voxel_size:g} Å. "
+                "Bring them to one sampling, or correct the header that is wrong."
             )
             raise InputError(msg)
     return [volume for volume, _ in volumes], voxel_size

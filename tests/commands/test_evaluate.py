@@ -270,6 +270,17 @@ def test_fsc_of_unlike_maps_is_refused(shell, maps):
     assert "other.mrc has 32x32x30 voxels, but a.mrc has 32x32x32" in answer.err
 
 
+def test_fsc_of_maps_with_another_sampling_is_refused(shell, maps):
+    with mrcfile.open("b.mrc", mode="r+") as file:
+        file.voxel_size = 2.1
+    answer = shell(*maps)
+    assert answer.code == 1
+    assert "b.mrc has voxels of 2.1 Å, but a.mrc of 2 Å" in answer.err
+    with mrcfile.open("b.mrc", mode="r+") as file:
+        file.voxel_size = 2.001  # rounded by another program
+    assert shell(*maps).code == 0
+
+
 @pytest.fixture
 def records(tmp_path, monkeypatch):
     """Three methods on nine micrographs: the second is better, the third is not."""
