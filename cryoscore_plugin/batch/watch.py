@@ -2,7 +2,8 @@
 
 A micrograph is complete if its file did not change between two looks and, where its
 header promises a size, has that size. What never becomes complete is tried at the
-end, so that it gets a sentence like any other micrograph that fails.
+end, so that it gets a sentence like any other micrograph that fails. Where its halves are
+used, too, it is done again if they come later.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from cryoscore_plugin.batch.halves import halves_of
 from cryoscore_plugin.batch.inputs import PACKED_SUFFIXES
 from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.batch.resume import stamp
@@ -35,9 +38,16 @@ class Pace:
 
 
 class Arrivals:
-    """Tells which micrographs have become complete since the last look."""
+    """Tells which micrographs have become complete since the last look.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    with_halves : bool
+        Whether a micrograph has changed when its halves have.
+    """
+
+    def __init__(self, *, with_halves: bool = False) -> None:
+        self._with_halves = with_halves
         self._seen: dict[MicrographTask, list[int] | None] = {}
         self._given: dict[MicrographTask, list[int] | None] = {}
 
@@ -51,7 +61,7 @@ class Arrivals:
         """
         ready = []
         for task in tasks:
-            now = stamp(task.source)
+            now = stamp(task.source, *self._halves(task))
             if now is None or self._given.get(task) == now:
                 continue
             settled = self._seen.get(task) == now
@@ -60,6 +70,12 @@ class Arrivals:
                 self._given[task] = now
                 ready.append(task)
         return ready
+
+    def _halves(self, task: MicrographTask) -> list[Path]:
+        """Halves that are used and there."""
+        if not self._with_halves:
+            return []
+        return [path for path in halves_of(task) if path.exists()]
 
     def unfinished(self, tasks: Sequence[MicrographTask]) -> list[MicrographTask]:
         """Micrographs that were never given.
@@ -78,6 +94,7 @@ def watch(
     pace: Pace,
     *,
     tell: Callable[[str], None],
+    with_halves: bool = False,
 ) -> None:
     """Look again and again, and work on what has become complete.
 
@@ -91,8 +108,10 @@ def watch(
         How often, and for how long.
     tell : Callable
         Says to the user what is waited for, once for each reason.
+    with_halves : bool
+        Whether the halves of a micrograph are used as well.
     """
-    arrivals = Arrivals()
+    arrivals = Arrivals(with_halves=with_halves)
     last = time.monotonic()
     reason = ""
     tasks: Sequence[MicrographTask] = ()

@@ -208,7 +208,8 @@ def _watch(request: BatchRequest, choices: Choices, engine: Engine) -> bool:
     idle = None if choices.idle_limit is None else 60 * choices.idle_limit
     pace = Pace(interval=choices.watch_interval, idle_limit=idle)
     try:
-        watch(find, work, pace, tell=click.echo)
+        with_halves = request.settings.halves
+        watch(find, work, pace, tell=click.echo, with_halves=with_halves)
     finally:
         if choices.report and plans:
             _report(request)

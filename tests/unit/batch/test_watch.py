@@ -47,6 +47,20 @@ def test_micrograph_that_changed_is_given_again(tasks):
     assert arrivals.look(tasks[:1]) == tasks[:1]
 
 
+@pytest.mark.parametrize("with_halves", [True, False])
+def test_micrograph_whose_halves_come_later_is_given_again_if_they_are_used(
+    tasks, with_halves
+):
+    arrivals, source = Arrivals(with_halves=with_halves), tasks[0].source
+    arrivals.look(tasks[:1])
+    assert arrivals.look(tasks[:1]) == tasks[:1]
+    for half in ("EVN", "ODD"):
+        source.with_stem(f"{source.stem}_{half}").write_bytes(source.read_bytes())
+    assert arrivals.look(tasks[:1]) == []
+    assert arrivals.look(tasks[:1]) == (tasks[:1] if with_halves else [])
+    assert arrivals.look(tasks[:1]) == []
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that only sleeping moves; `at` says what happens when."""
