@@ -27,7 +27,7 @@ Karras, Aittala, Aila and Laine (2022), arXiv 2206.00364, table 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -180,6 +180,10 @@ class Informed:
     def receptive_radius(self) -> int:
         """An output pixel depends on no pixel of the inputs farther away, in px."""
         return self.denoiser.receptive_radius
+
+    def at_level(self, sigma: float, /) -> Informed:
+        """The same for the micrograph with noise of another standard deviation."""
+        return replace(self, sigma=sigma)
 
     def inputs(self, noisy: ImageTensor, /) -> InputTensor:
         """The micrograph, and its best linear estimate: filtered as a whole."""

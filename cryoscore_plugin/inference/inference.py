@@ -9,7 +9,10 @@ import numpy as np
 import torch
 
 from cryoscore_plugin.devices import Engine
-from cryoscore_plugin.inference.posterior_mean import MicrographDenoiser, posterior_mean
+from cryoscore_plugin.inference.posterior_mean import (
+    MicrographDenoiser,
+    estimate_tiled,
+)
 from cryoscore_plugin.inference.solvers import SOLVERS, Course
 from cryoscore_plugin.inference.uncertainty import posterior_deviation
 from cryoscore_plugin.tensors import ImageTensor
@@ -106,8 +109,12 @@ def infer(
         step_size=wanted.step_size,
         generator=wanted.generator(name),
     )
+    # What a solver denoises on its way is no micrograph: its spectrum says nothing.
+    informed = network.for_micrograph(noisy, sigma=1.0)
     clean = SOLVERS[wanted.estimate](
-        lambda image, sigma: posterior_mean(network, image, engine, sigma=sigma),
+        lambda image, sigma: estimate_tiled(
+            informed.at_level(sigma), image, engine, sigma=sigma
+        ),
         noisy,
         course,
     )

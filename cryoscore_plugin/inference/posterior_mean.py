@@ -49,6 +49,10 @@ class TileDenoiser(Protocol):
         """All that it takes of a whole micrograph, before that is cut into tiles."""
         ...
 
+    def at_level(self, sigma: float, /) -> TileDenoiser:
+        """The same for the micrograph with noise of another standard deviation."""
+        ...
+
     def __call__(self, inputs: torch.Tensor, sigma: torch.Tensor, /) -> torch.Tensor:
         """Estimate of clean tiles `(n, 1, h, w)` at noise levels `(n,)`.
 

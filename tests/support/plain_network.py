@@ -16,6 +16,9 @@ class PlainNetwork:
     def for_micrograph(self, noisy: torch.Tensor, *, sigma: float) -> Self:  # noqa: ARG002
         return self
 
+    def at_level(self, sigma: float, /) -> Self:  # noqa: ARG002
+        return self
+
     def inputs(self, noisy: torch.Tensor, /) -> torch.Tensor:
         return noisy[None]
 

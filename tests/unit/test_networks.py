@@ -125,3 +125,12 @@ def test_a_micrograph_is_filtered_as_a_whole() -> None:
     informed = denoiser.for_micrograph(noisy, sigma=1.5)
     assert torch.equal(informed.inputs(noisy), expected[0])
     assert torch.equal(informed.inputs(noisy)[0], noisy)
+
+
+def test_at_another_level_a_micrograph_keeps_its_spectrum() -> None:
+    denoiser, noisy = small_denoiser(), 2 * torch.randn(64, 48)
+    informed = denoiser.for_micrograph(noisy, sigma=1.0).at_level(0.5)
+    excess = spectral_excess(noisy, noise=1.0)[None]
+    expected = denoiser(noisy[None, None], torch.tensor([0.5]), excess)
+    found = informed(informed.inputs(noisy)[None], torch.tensor([0.5]))
+    torch.testing.assert_close(found, expected)

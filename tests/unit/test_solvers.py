@@ -143,6 +143,37 @@ def test_each_estimate_is_what_its_solver_says(estimate: str) -> None:
     assert found.deviation is None
 
 
+class Told(PlainNetwork):
+    """The Wiener filter for the power of the micrograph that it is told."""
+
+    signal = 0.0
+
+    def for_micrograph(self, noisy: torch.Tensor, *, sigma: float) -> Told:
+        told = Told()
+        told.signal = float(noisy.square().mean()) - sigma**2
+        return told
+
+    def __call__(self, u: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return shrunk(u, self.signal, float(sigma))
+
+
+def shrunk(image: torch.Tensor, signal: float, sigma: float) -> torch.Tensor:
+    return image * signal / (signal + sigma**2)
+
+
+@pytest.mark.parametrize("estimate", list(SOLVERS))
+def test_what_is_known_of_a_micrograph_is_not_asked_of_its_estimates(
+    estimate: str,
+) -> None:
+    wanted = Inference(estimate=estimate, steps=4, seed=3)
+    image, engine = noisy(), Engine(device=torch.device("cpu"))
+    signal = float(image.square().mean()) - 1
+    found = infer(Told(), image, engine, wanted, name="m").clean
+    way = Course(steps=4, step_size=0.2, generator=wanted.generator("m"))
+    expected = SOLVERS[estimate](lambda x, s: shrunk(x, signal, s), image, way)
+    torch.testing.assert_close(found, expected)
+
+
 def test_without_a_step_there_is_no_estimate() -> None:
     with pytest.raises(ConfigError, match="steps should be at least 1"):
         course(steps=0)
