@@ -42,7 +42,9 @@ def draw_over_dose(path: Path, rows: Sequence[Row], figure: str) -> None:
     axes.minorticks_off()
     axes.set_xlabel("dose (e/Å²)")
     axes.set_ylabel(figure.replace("_", " "))
-    axes.set_ylim(bottom=0)
+    # A ratio in dB may be negative; other figures are read from 0 on.
+    if not any(value < 0 for value in column(rows, figure)):
+        axes.set_ylim(bottom=0)
     axes.grid(linewidth=0.4)
     # Not in the axes, where it would cover curves.
     drawing.legend(loc="outside right upper", fontsize=8)

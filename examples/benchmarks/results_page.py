@@ -37,7 +37,7 @@ class Section:
 
 LIKENESS = Section(
     title="Likeness to the truth on simulated micrographs, by dose in e/Å²",
-    figures=("correlation", "snr", "slope", "empty_ice"),
+    figures=("correlation", "snr_in_dB", "slope", "empty_ice"),
     across="dose",
 )
 PICKING = ("average_precision", "best_f1")

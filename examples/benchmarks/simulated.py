@@ -13,8 +13,8 @@ and 50 e/Å². A scene is the same at every dose and for every denoiser.
 `--guided particle` each scene is also denoised by that model guided by the structure it
 is made of (`guided`), and by that of the next model in the list (`decoy-guided`).
 
-Figures, from 1/250 to 1/10 1/Å: correlation with the truth (1 is perfect), and `snr`, the
-signal-to-noise ratio in dB that follows from it; slope of the truth on the output (1 is
+Figures, from 1/250 to 1/10 1/Å: correlation with the truth (1 is perfect), and `snr_in_dB`,
+the signal-to-noise ratio that follows from it; slope of the truth on the output (1 is
 calibrated); and standard deviation in empty ice in units of that in particles (0 is flat),
 in all frequencies.
 """
@@ -61,7 +61,7 @@ from cryoscore_plugin.simulation.micrographs import (
 PIXEL_SIZE = 1.5  # Å/px
 DOSES = (2.0, 6.0, 20.0, 50.0)  # e/Å²
 SHOWN_DOSE = 20.0  # e/Å²
-FIGURES = ("correlation", "snr", "slope", "empty_ice")
+FIGURES = ("correlation", "snr_in_dB", "slope", "empty_ice")
 BEST_TOPAZ = "topaz (best)"
 Mask = NDArray[np.bool_]
 
@@ -143,7 +143,7 @@ def judge(case: Case, output: Pixels) -> Row:
     correlation = band_correlation(output, truth, pixel_size=PIXEL_SIZE)
     return {
         "correlation": correlation,
-        "snr": snr_in_db(correlation),
+        "snr_in_dB": snr_in_db(correlation),
         "slope": calibration_slope(output, truth, pixel_size=PIXEL_SIZE),
         "empty_ice": empty_ice_ratio(
             output, particles=masks.particles, empty=masks.empty

@@ -457,7 +457,7 @@ def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
     page, names = import_module("results_page"), ("raw", "ours")
     rows = [
         {"denoiser": name, "dose": dose, "scene": scene, "correlation": dose / 100}
-        | {"snr": -20.0, "slope": 1.0, "empty_ice": float("nan")}
+        | {"snr_in_dB": -20.0, "slope": 1.0, "empty_ice": float("nan")}
         for name in (*names, "topaz (best)", "topaz:3")
         for dose in (2.0, 6.0)
         for scene in ("a", "b")
@@ -490,6 +490,20 @@ def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
     for name in pictures:
         assert f"({name})" in text
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_curves_are_read_from_zero_unless_they_go_below(tmp_path, monkeypatch):
+    charts, drawn = import_module("charts"), []
+    monkeypatch.setattr(charts, "save_figure", lambda drawing, _: drawn.append(drawing))
+    for values in ((0.5, np.nan), (-5.0, 3.0)):
+        rows = [
+            {"denoiser": "ours", "dose": dose, "figure": value}
+            for dose, value in zip((2.0, 6.0), values, strict=True)
+        ]
+        charts.draw_over_dose(tmp_path / "a.png", rows, "figure")
+    [above], [below] = (drawing.axes for drawing in drawn)
+    assert above.get_ylim()[0] == 0
+    assert below.get_ylim()[0] < -5
 
 
 @pytest.mark.parametrize("name", ["low-pass", "band-pass", "wiener"])
