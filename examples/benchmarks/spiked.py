@@ -86,7 +86,7 @@ def spiked_cases(data: Path, particle: Path, *, seed: int) -> Iterator[Case]:
         )
         picks = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
         own = [
-            Place(y=y, x=x, ratio=np.nan)
+            Place(y=float(y), x=float(x), ratio=np.nan)
             for y, x in zip(
                 picks["rlnCoordinateY"], picks["rlnCoordinateX"], strict=True
             )
