@@ -1,6 +1,6 @@
 """How fast scenes are simulated, and how fast a network learns from them.
 
-    python training_speed.py ../training/particle.yaml --json speed.json
+    python training_speed.py ../training/particle.yaml --record speed.csv
 
 Needs no data: particles are random shapes, whose views take as long as those of proteins.
 With `--models DIR` they are the atomic models and maps in a folder.
@@ -16,10 +16,9 @@ Per second by the clock, and per CPU-second, which other work on the computer ch
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,20 +26,12 @@ import click
 import numpy as np
 import torch
 
+from cryoscore_plugin.cli.exits import run_command
+from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
 from cryoscore_plugin.training.from_recipe import read_models
 from cryoscore_plugin.training.loop import train
 from cryoscore_plugin.training.pool import load_pool, simulate_group
 from cryoscore_plugin.training.recipe import Recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """What was made, with how many threads, how much of it, and in which time."""
-
-    what: str
-    threads: int
-    per_second: float
-    per_cpu_second: float
 
 
 def spent() -> np.ndarray:
@@ -54,8 +45,9 @@ def spent() -> np.ndarray:
 @click.option("--threads", "counts", multiple=True, type=int, help="May be repeated.")
 @click.option("--groups", default=3, help="Particles whose scenes are simulated.")
 @click.option("--steps", default=20, help="By which the long run is longer.")
-@click.option("--json", "record", type=click.Path(path_type=Path))
+@record_option
 def main(
+    *,
     recipe: Path,
     models: Path | None,
     counts: tuple[int, ...],
@@ -74,18 +66,22 @@ def main(
                 for threads in counts or (len(os.sched_getaffinity(0)),)
             ),
         ]
-    for row in rows:
-        click.echo(
-            f"{row.what:<8}{row.threads:>3} threads {row.per_second:>9.2f} a second "
-            f"{row.per_cpu_second:>9.2f} a CPU-second"
-        )
-    if record is not None:
-        record.write_text(json.dumps([asdict(row) for row in rows], indent=2))
+    print_table(rows)
+    write_record(rows, record)
+
+
+def speed_row(what: str, count: int, times: np.ndarray, *, threads: int) -> Row:
+    """What was made, with how many threads, and how much of it in a second."""
+    per_second, per_cpu_second = map(float, count / times)
+    return {"what": what, "threads": threads} | {
+        "per_second": per_second,
+        "per_cpu_second": per_cpu_second,
+    }
 
 
 def write_scenes(
     recipe: Recipe, models: Path | None, path: Path, *, groups: int
-) -> Speed:
+) -> Row:
     """Simulate scenes in this process, keep them, and say how fast it went."""
     particles = [] if models is None else read_models(models, recipe.particles)
     share = recipe.pool.procedural if particles else 1.0
@@ -97,22 +93,17 @@ def write_scenes(
         for seed in range(groups)
         for scene in simulate_group(particles, settings, np.random.default_rng(seed))
     ]
-    seconds, cpu_seconds = spent() - before
+    times = spent() - before
     scenes, pixel_sizes = zip(*made, strict=True)
     np.savez(
         path,
         scenes=np.stack(scenes).astype(np.float16),
         pixel_sizes=np.array(pixel_sizes, dtype=np.float32),
     )
-    return Speed(
-        what="scenes",
-        threads=1,
-        per_second=len(made) / seconds,
-        per_cpu_second=len(made) / cpu_seconds,
-    )
+    return speed_row("scenes", len(made), times, threads=1)
 
 
-def learn(recipe: Recipe, folder: Path, *, threads: int, steps: int) -> Speed:
+def learn(recipe: Recipe, folder: Path, *, threads: int, steps: int) -> Row:
     """Learn from crops of the scenes, and say how fast it went."""
     pool = load_pool([folder / "scenes.npz"])
     torch.set_num_threads(threads)
@@ -124,15 +115,10 @@ def learn(recipe: Recipe, folder: Path, *, threads: int, steps: int) -> Speed:
         before = spent()
         train(run, pool, pool, output=folder / f"run {threads} {len(times)}")
         times.append(spent() - before)
-    seconds, cpu_seconds = times[2] - times[1]
-    crops = steps * recipe.batch
-    return Speed(
-        what="crops",
-        threads=threads,
-        per_second=crops / seconds,
-        per_cpu_second=crops / cpu_seconds,
+    return speed_row(
+        "crops", steps * recipe.batch, times[2] - times[1], threads=threads
     )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main, name=Path(__file__).name))
