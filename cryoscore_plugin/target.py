@@ -98,7 +98,7 @@ def load_target(settings: DenoiseSettings) -> Target | None:
         msg = (
             "Guidance needs both a reference and a guidance of more than 0, but "
             f"reference is {settings.reference} and guidance is {settings.guidance:g}. "
-            "Give both, such as --reference particle.safetensors --guidance 0.5, or "
+            "Give both, such as --reference particle.safetensors --guidance 0.4, or "
             "none."
         )
         raise ConfigError(msg)

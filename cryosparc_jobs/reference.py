@@ -68,7 +68,7 @@ def reference_facts(
         msg = (
             "A reference volume needs a guidance of more than 0, and no other "
             f"reference, but guidance is {settings.guidance:g} and reference is "
-            f"{settings.reference}. Give --guidance 0.5, for example, and one reference."
+            f"{settings.reference}. Give --guidance 0.4, for example, and one reference."
         )
         raise ConfigError(msg)
     project.check_output(volume, "volume", MAP)
