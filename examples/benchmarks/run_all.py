@@ -7,9 +7,10 @@
 
 Each part needs data of its own, and is left out, with a sentence, where they are not
 given: `--model` (may be repeated) for likeness to the truth by dose, at typical background
-and at strength 1; `--apoferritin` for picking on real micrographs; `--cryoppp` (may be
-repeated) for picking against experts; `--map-model` and RELION for maps. A part that fails
-does not stop the others; it is named at the end.
+and at strength 1; `--apoferritin` for picking on real micrographs, and with `--decoy` for
+particles added to them; `--cryoppp` (may be repeated) for picking against experts;
+`--map-model` and RELION for maps. A part that fails does not stop the others; it is named
+at the end.
 
 What is compared: raw, three filters, Topaz-Denoise where it is found (at 1.5 and at 3
 Å/px), and each `--denoiser`, by default the packaged models; more may be given, such as a

@@ -3,12 +3,12 @@
     python spiked.py --data DIR --particle rubisco.npz --denoiser raw \
         --denoiser topaz --denoiser particle --record figures.json
 
-Needs the folder that `apoferritin.py` needs. To each of its full exposures about 40 views
-of another particle are added, a quarter of them at each of four signal-to-noise ratios
-(variance of a particle's image over that of the pixels), as the transfer function of the
-micrograph shows them. A blob picker as wide as the added particle proposes picks; as many
-count as there are hand picks and added particles. The same with a folder of your own:
-`cryoscore evaluate spike-in` and `spiked`.
+Needs the folder that `apoferritin.py` needs. To each of its full exposures up to 40 views
+of another particle are added, as there is room, a quarter of them at each of four
+signal-to-noise ratios (variance of a particle's image over that of the pixels), as the
+transfer function of the micrograph shows them. A blob picker as wide as the added particle
+proposes picks; as many count as there are hand picks and added particles. The same with a
+folder of your own: `cryoscore evaluate spike-in` and `spiked`.
 
 `recall` is the part of the added particles that a pick meets within a quarter of their
 diameter, by signal-to-noise ratio. At ratio 0 nothing was added: there it is chance. `own`
