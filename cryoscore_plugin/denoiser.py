@@ -139,6 +139,7 @@ class Denoiser:
             pixel_size=micrograph.pixel_size,
             working_pixel_size=self.working_pixel_size,
             local_mean=self.local_mean,
+            keeps_background=self.keeps_background,
         )
         found = infer(
             self.network,
@@ -147,11 +148,10 @@ class Denoiser:
             self.inference,
             name=micrograph.source.stem if micrograph.source else "",
         )
-        clean, change = self._guided(found.clean, prepared, micrograph)
+        found_there = prepared.as_seen_where_clipped(found.clean)
+        clean, change = self._guided(found_there, prepared, micrograph)
         quality = quality_of(prepared, clean) | change
-        if self.keeps_background and prepared.slow is not None:
-            clean = clean + prepared.slow
-        result = self._finished(prepared, clean, image)
+        result = self._finished(prepared, prepared.with_background(clean), image)
         spread = found.deviation
         if spread is not None:
             # Of a difference of grey values; what is no image is known, and has none.

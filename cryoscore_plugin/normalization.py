@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cryoscore_plugin.errors import MicrographError
 from cryoscore_plugin.noise_level import local_level, noise_band
@@ -36,6 +37,9 @@ from cryoscore_plugin.tensors import ImageTensor
 CLIP = 6.0
 """Robust standard deviations at which outliers are clipped (method.md, section 4):
 Gaussian noise exceeds it in one of 5e8 pixels."""
+
+WIDE = 5
+"""Side in px of the smallest thing that is no accident of single pixels."""
 
 SMALLEST = 8
 """Shortest side in px on the working grid; with less there is no spectrum."""
@@ -55,12 +59,16 @@ class Standardized:
         Robust standard deviation of the image, more than 0.
     clipped : float
         Part of the pixels that were clipped, from 0 to 1.
+    beyond : ImageTensor or None
+        What wide things, such as crystals of ice, have beyond the clip, smoothed; in
+        units of the spread. Of hot pixels there is nothing in it. None if not wanted.
     """
 
     pixels: ImageTensor
     offset: float
     spread: float
     clipped: float
+    beyond: ImageTensor | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +87,8 @@ class Normalized:
         Part of its pixels that were clipped, from 0 to 1.
     band : Band
         Where the noise was measured, in cycles/px.
+    beyond : ImageTensor or None
+        What wide things have beyond the clip, in units of the noise; None if not wanted.
     """
 
     pixels: ImageTensor
@@ -86,6 +96,7 @@ class Normalized:
     offset: float
     clipped: float
     band: Band
+    beyond: ImageTensor | None
 
     def undo(self, pixels: ImageTensor) -> ImageTensor:
         """Bring an image of unit noise back to the scale before `normalize`."""
@@ -117,13 +128,15 @@ def live_area(image: ImageTensor) -> tuple[slice, slice]:
     return rows, columns
 
 
-def standardize(image: ImageTensor) -> Standardized:
+def standardize(image: ImageTensor, *, keep_wide: bool = False) -> Standardized:
     """Take off the median, divide by the robust spread, clip the outliers.
 
     Parameters
     ----------
     image : ImageTensor
         A micrograph without dead border, in any unit.
+    keep_wide : bool
+        Whether what wide things have beyond the clip is wanted.
 
     Raises
     ------
@@ -142,11 +155,16 @@ def standardize(image: ImageTensor) -> Standardized:
     pixels = (image - offset).div_(spread)
     outliers = (pixels > CLIP).count_nonzero() + (pixels < -CLIP).count_nonzero()
     clipped = int(outliers) / pixels.numel()
+    beyond = _beyond_clip(pixels) if keep_wide else None
     pixels.clamp_(-CLIP, CLIP)
-    return Standardized(pixels=pixels, offset=offset, spread=spread, clipped=clipped)
+    return Standardized(
+        pixels=pixels, offset=offset, spread=spread, clipped=clipped, beyond=beyond
+    )
 
 
-def normalize(image: ImageTensor, *, pixel_size: float) -> Normalized:
+def normalize(
+    image: ImageTensor, *, pixel_size: float, keep_wide: bool = False
+) -> Normalized:
     """Divide an image by its local noise level.
 
     Parameters
@@ -155,6 +173,8 @@ def normalize(image: ImageTensor, *, pixel_size: float) -> Normalized:
         A micrograph on the working grid, of about unit spread.
     pixel_size : float
         Its pixel size, in Å/px.
+    keep_wide : bool
+        As for `standardize`.
 
     Raises
     ------
@@ -163,18 +183,35 @@ def normalize(image: ImageTensor, *, pixel_size: float) -> Normalized:
     """
     _check_size(image)
     h, w = image.shape
-    centred = standardize(image)
+    centred = standardize(image, keep_wide=keep_wide)
     offset, pixels = centred.offset, centred.pixels * centred.spread
     power_map = power(pixels)
     band = noise_band(power_map, shape=(h, w))
     level = local_level(pixels, band, pixel_size=pixel_size)
+    beyond = centred.beyond
     return Normalized(
         pixels=pixels / level,
         level=level,
         offset=offset,
         clipped=centred.clipped,
         band=band,
+        beyond=None if beyond is None else beyond * centred.spread / level,
     )
+
+
+def _beyond_clip(deviations: ImageTensor) -> ImageTensor:
+    """What is beyond the clip in a square of `WIDE` px or more, and its mean there."""
+
+    def largest(values: Tensor) -> Tensor:
+        return functional.max_pool2d(values, WIDE, stride=1, padding=WIDE // 2)
+
+    beyond = (deviations - deviations.clamp(-CLIP, CLIP))[None]
+    # An opening: what is left of it after it has been worn down and grown again.
+    wide = largest(-largest(-beyond.abs())) > 0
+    mean: ImageTensor = functional.avg_pool2d(
+        beyond * wide, WIDE, stride=1, padding=WIDE // 2, count_include_pad=False
+    )[0]
+    return mean
 
 
 def _check_size(image: ImageTensor) -> None:

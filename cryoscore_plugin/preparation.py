@@ -5,8 +5,8 @@
 3. Unit noise (`normalization.normalize`).
 4. The slow level is taken off (`local_mean`).
 
-On the way back the first three are undone in reverse; the slow level is background, which
-comes back for models that keep it. A dead border is no part of the
+On the way back the first three are undone in reverse; the slow level, and what crystals of
+ice had beyond the clip, is background, which comes back for models that keep it. A dead border is no part of the
 image: it is seen by no step, and comes back as it was.
 
 The tests hold that what is taken back unchanged is the band-limited micrograph, on
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cryoscore_plugin.local_mean import without_local_mean
 from cryoscore_plugin.normalization import (
@@ -50,8 +51,9 @@ class Prepared:
     clipped : float
         Part of the pixels that were clipped, on the grid where it is larger; from 0
         to 1.
-    slow : ImageTensor or None
-        The slow level that was taken off, in units of the noise; None if none was.
+    slow, beyond : ImageTensor or None
+        Background that the network does not see, in units of the noise: the slow level,
+        and what wide things had beyond the clip. None if it is not wanted.
     """
 
     noisy: Normalized
@@ -62,6 +64,7 @@ class Prepared:
     spread: float
     clipped: float
     slow: ImageTensor | None = None
+    beyond: ImageTensor | None = None
 
     def regrade(self, image: ImageTensor) -> ImageTensor:
         """Bring an image without offset and spread back to the input's grey scale.
@@ -69,6 +72,21 @@ class Prepared:
         In place, and after any Fourier transform: a large offset would cost it digits.
         """
         return image.mul_(self.spread).add_(self.offset)
+
+    def as_seen_where_clipped(self, clean: ImageTensor) -> ImageTensor:
+        """An estimate, but the input itself where that has neither noise nor detail.
+
+        Of a place that was clipped the network knows nothing, and may say anything.
+        """
+        if self.beyond is None:
+            return clean
+        return torch.where(self.beyond == 0, clean, self.noisy.pixels)
+
+    def with_background(self, clean: ImageTensor) -> ImageTensor:
+        """An estimate with the background that the network did not see, if wanted."""
+        for part in (self.slow, self.beyond):
+            clean = clean if part is None else clean + part
+        return clean
 
     def without_offset(self) -> Prepared:
         """The same for differences of grey values, which have a scale alone."""
@@ -81,6 +99,7 @@ def prepare(
     pixel_size: float,
     working_pixel_size: float,
     local_mean: float | None = None,
+    keeps_background: bool = False,
 ) -> Prepared:
     """Cut, clip, rescale, normalise and level a micrograph.
 
@@ -96,6 +115,8 @@ def prepare(
     local_mean : float | None
         Standard deviation in working px of the Gaussian mean that is taken off;
         None: the slow level stays.
+    keeps_background : bool
+        Whether what the network does not see of it is wanted (`slow`, `beyond`).
 
     Raises
     ------
@@ -103,7 +124,7 @@ def prepare(
         If the micrograph is constant, too small, or without noise.
     """
     area = live_area(image)
-    standard = standardize(image[area])
+    standard = standardize(image[area], keep_wide=keeps_background)
     whole, shape = (
         working_shape(
             (h, w), pixel_size=pixel_size, working_pixel_size=working_pixel_size
@@ -111,21 +132,27 @@ def prepare(
         for h, w in (image.shape, standard.pixels.shape)
     )
     obtained = pixel_size * mean_ratio(standard.pixels.shape, shape)
-    noisy = normalize(fourier_crop(standard.pixels, shape), pixel_size=obtained)
-    slow = None
+    noisy = normalize(
+        fourier_crop(standard.pixels, shape),
+        pixel_size=obtained,
+        keep_wide=keeps_background,
+    )
+    flat, beyond = noisy.pixels, None
     if local_mean is not None:
         flat = without_local_mean(noisy.pixels, sigma=local_mean)
-        slow = noisy.pixels - flat
-        noisy = replace(noisy, pixels=flat)
+    if standard.beyond is not None and noisy.beyond is not None:
+        wide = functional.interpolate(standard.beyond[None, None], shape, mode="area")
+        beyond = noisy.beyond + wide[0, 0] / noisy.level
     return Prepared(
-        noisy=noisy,
+        noisy=replace(noisy, pixels=flat),
         pixel_size=obtained,
         shape=whole,
         area=area,
         offset=standard.offset,
         spread=standard.spread,
         clipped=max(standard.clipped, noisy.clipped),
-        slow=slow,
+        slow=noisy.pixels - flat if keeps_background else None,
+        beyond=beyond,
     )
 
 

@@ -111,6 +111,24 @@ def test_the_slow_level_comes_back_where_background_is_kept() -> None:
     assert removed.std() < 0.05 * kept.std()
 
 
+@pytest.mark.parametrize("pixel_size", [1.5, 3.0])
+def test_a_crystal_comes_back_where_background_is_kept(pixel_size: float) -> None:
+    image = micrograph((120, 96), pixel_size)
+    deviation = float(image.pixels.std())
+    image.pixels[30:70, 20:60] -= 40 * deviation
+
+    def depth(network: type, *, keeps: bool) -> float:
+        engine = denoiser(network, local_mean=9.0, keeps_background=keeps)
+        result = engine.denoise(image).micrograph.pixels
+        inside, outside = result[38:62, 28:52], result[90:, :]
+        return float(outside.mean() - inside.mean()) / deviation
+
+    # Whatever the network says of a place where it sees nothing.
+    for network in (PlainNetwork, Nothing):
+        assert depth(network, keeps=True) == pytest.approx(40, abs=1)
+        assert depth(network, keeps=False) < 10
+
+
 @pytest.mark.parametrize("scale", [1e-6, 0.37, 250.0])
 @pytest.mark.parametrize("offset", [-300.0, 0.0, 8.0])
 def test_scale_and_offset_of_the_input_are_those_of_the_output(

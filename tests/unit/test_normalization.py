@@ -59,6 +59,29 @@ def test_a_hot_pixel_is_clipped_and_counted_and_changes_nothing_else() -> None:
     assert difference.max() < 0.01
 
 
+def test_what_a_crystal_has_beyond_the_clip_is_kept_and_a_hot_pixel_is_not() -> None:
+    image = noise((100, 100))
+    crystal = (slice(20, 50), slice(30, 70))
+    image[crystal] -= 30
+    image[80, 80] = 1e4
+    found = standardize(image, keep_wide=True)
+    assert found.beyond is not None
+    inside, expected = (
+        found.beyond[crystal],
+        CLIP + (image[crystal] - found.offset) / found.spread,
+    )
+    middle = (slice(5, -5), slice(5, -5))
+    assert float(inside[middle].mean()) == pytest.approx(
+        float(expected.mean()), rel=0.02
+    )
+    # Averaged over 5 x 5 px, noise is a fifth.
+    assert float(inside[middle].std()) < 0.3
+    outside = found.beyond.clone()
+    outside[18:52, 28:72] = 0
+    assert not outside.any()
+    assert standardize(image).beyond is None
+
+
 def test_gaussian_noise_is_hardly_ever_clipped() -> None:
     assert standardize(noise((500, 500))).clipped == 0
 
