@@ -23,7 +23,9 @@ from cryoscore_plugin.batch.monitor import (
 )
 from cryoscore_plugin.batch.recorder import Recorder
 from cryoscore_plugin.batch.resume import Recipe, WorkList, sort_tasks
+from cryoscore_plugin.batch.uncertainty import files_of
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.files import remove_leftovers
 
 PAUSE = 2.0
 """Between two looks at what other runs are at, in s."""
@@ -98,6 +100,8 @@ def work_on(
     ConfigError, CheckpointError, DeviceError
         If a setting, the model or a device cannot be used.
     """
+    # Of finished ones as well: what was killed may have been another run's second try.
+    remove_leftovers(file for task in tasks for file in files_of(task.output))
     work = _sorted(tasks, assignment, retry_failed=assignment.retry_failed)
     assignment.on_sorted(work)
     results = _by_task([*work.finished, *work.failed])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import socket
 import threading
 from pathlib import Path
 
 import pytest
 
+from cryoscore_plugin.batch import run as run_module
 from cryoscore_plugin.batch import steps
 from cryoscore_plugin.batch import work as work_module
 from cryoscore_plugin.batch.claims import Claims
@@ -277,6 +279,10 @@ def test_wish_to_stop_leaves_a_ledger_of_what_is_done(
 
 def test_two_runs_at_once_share_the_work(make_tasks, batch, monkeypatch):
     monkeypatch.setattr(work_module, "PAUSE", 0.01)
+    # Two threads stand for two processes, but have one number: what one is writing would
+    # seem to the other to be of an earlier process.
+    for module in (work_module, run_module):
+        monkeypatch.setattr(module, "remove_leftovers", lambda _: None)
     tasks = make_tasks(30)
     found = {}
 
@@ -291,6 +297,15 @@ def test_two_runs_at_once_share_the_work(make_tasks, batch, monkeypatch):
     for mine, other in zip(found["a"], found["b"], strict=True):
         assert sorted([mine, other]) == ["denoised", "skipped"]
     assert all(task.output.exists() for task in tasks)
+
+
+def test_what_a_killed_run_left_beside_a_finished_output_goes(tasks, batch):
+    batch(tasks)
+    output = tasks[1].output
+    dead = output.with_name(f".{output.name}.999999999@{socket.gethostname()}.part")
+    dead.touch()
+    assert statuses(batch(tasks)) == ["skipped"] * 4
+    assert not dead.exists()
 
 
 def test_run_waits_for_another_one_and_takes_over_when_it_dies(
