@@ -6,8 +6,8 @@
 4. The slow level is taken off (`local_mean`).
 
 On the way back the first three are undone in reverse; the slow level, and what crystals of
-ice had beyond the clip, is background, which comes back for models that keep it. A dead border is no part of the
-image: it is seen by no step, and comes back as it was.
+ice had beyond the clip, is background, which comes back for models that keep it. A dead
+border is no part of the image: it is seen by no step, and comes back as it was.
 
 The tests hold that what is taken back unchanged is the band-limited micrograph, on
 either grid, with its border.

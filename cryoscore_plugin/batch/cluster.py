@@ -88,7 +88,7 @@ class ClusterEngine:
         ConfigError, CheckpointError, DeviceError
             If a setting, the model or a device of a worker cannot be used.
         """
-        remove_leftovers(file for task in tasks for file in files_of(task.output))
+        remove_leftovers(files_of(tasks))
         address = self._client.scheduler.address
         monitor.on_start(f"model {self._model} on Dask {address}", total=len(tasks))
         work = _Work(waiting=(task for task in tasks if gate.take(task)))

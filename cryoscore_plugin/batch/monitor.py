@@ -74,6 +74,11 @@ class MicrographResult:
     quality: dict[str, float] = field(default_factory=dict)
 
 
+def number_of_micrographs(count: int) -> str:
+    """A number in words, such as "1 micrograph"."""
+    return "1 micrograph" if count == 1 else f"{count} micrographs"
+
+
 def with_name(name: object, message: str) -> str:
     """Why a micrograph failed, with its name before it, unless the message has it.
 

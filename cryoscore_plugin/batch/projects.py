@@ -26,6 +26,7 @@ from cryoscore_plugin.batch.inputs import (
     is_table,
     table_formats,
 )
+from cryoscore_plugin.batch.monitor import number_of_micrographs
 from cryoscore_plugin.errors import InputError
 
 LEDGER_FOLDER = "cryoscore_ledger"
@@ -84,8 +85,7 @@ class FoundProject:
         """What was found, as the beginning of a sentence."""
         parts = [f"{self.kind} {self.root}"] if self.kind else []
         parts += [] if self.table is None else [f"table {self.table}"]
-        count = len(self.micrographs)
-        found = "1 micrograph" if count == 1 else f"{count} micrographs"
+        found = number_of_micrographs(len(self.micrographs))
         return f"{', '.join(parts)}: {found}"
 
 

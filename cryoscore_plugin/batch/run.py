@@ -90,7 +90,7 @@ def denoise_micrographs(
     ConfigError, CheckpointError, DeviceError
         If a setting, the model or a device cannot be used.
     """
-    remove_leftovers(file for task in tasks for file in files_of(task.output))
+    remove_leftovers(files_of(tasks))
     denoisers = denoisers or load_denoisers(settings)
     monitor.on_start(_description(denoisers), total=len(tasks))
     run = _Run(tasks, settings, monitor, gate)

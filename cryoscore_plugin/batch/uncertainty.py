@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cryoscore_plugin.batch.finished import is_finished
+from cryoscore_plugin.batch.monitor import MicrographTask
 from cryoscore_plugin.mrc import read_labels
 from cryoscore_plugin.settings import DenoiseSettings
 
@@ -23,15 +25,17 @@ def uncertainty_file(output: Path) -> Path:
     return output.parent / "uncertainty" / f"{output.stem}_uncertainty.mrc"
 
 
-def files_of(output: Path) -> tuple[Path, Path]:
-    """What a run may write for an output: itself, and its uncertainty.
+def files_of(tasks: Iterable[MicrographTask]) -> Iterator[Path]:
+    """What a run may write: each output, and its uncertainty.
 
     Parameters
     ----------
-    output : Path
-        The output.
+    tasks : Iterable[MicrographTask]
+        What it is asked for.
     """
-    return output, uncertainty_file(output)
+    for task in tasks:
+        yield task.output
+        yield uncertainty_file(task.output)
 
 
 def uncertainty_label(settings: DenoiseSettings) -> str:

@@ -101,7 +101,7 @@ def work_on(
         If a setting, the model or a device cannot be used.
     """
     # Of finished ones as well: what was killed may have been another run's second try.
-    remove_leftovers(file for task in tasks for file in files_of(task.output))
+    remove_leftovers(files_of(tasks))
     work = _sorted(tasks, assignment, retry_failed=assignment.retry_failed)
     assignment.on_sorted(work)
     results = _by_task([*work.finished, *work.failed])

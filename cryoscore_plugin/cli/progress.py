@@ -13,7 +13,11 @@ import click
 from tqdm import tqdm
 
 from cryoscore_plugin import __version__
-from cryoscore_plugin.batch.monitor import MicrographResult, MicrographTask
+from cryoscore_plugin.batch.monitor import (
+    MicrographResult,
+    MicrographTask,
+    number_of_micrographs,
+)
 
 
 class ShellMonitor:
@@ -38,7 +42,7 @@ class ShellMonitor:
 
     def on_start(self, description: str, *, total: int) -> None:
         """Say what is going to happen."""
-        what = "1 micrograph" if total == 1 else f"{total} micrographs"
+        what = number_of_micrographs(total)
         click.echo(f"cryoscore {__version__}: {what}, {description}")
         self._began = time.monotonic()
         if sys.stdout.isatty():

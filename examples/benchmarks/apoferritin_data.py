@@ -9,6 +9,7 @@ import numpy as np
 import starfile
 from grids import Pixels
 
+from cryoscore_plugin.arrays import CentersYX
 from cryoscore_plugin.ctf import Optics
 from relion_wrappers.micrographs_star import StarTable
 
@@ -37,6 +38,13 @@ def read_pixels(path: Path) -> Pixels:
     """The pixels of an MRC file as float32."""
     with mrcfile.open(path, permissive=True) as file:
         return np.array(file.data, dtype=np.float32)
+
+
+def hand_picks(raw: Path) -> CentersYX:
+    """Places of particles in the micrograph `raw`, in px."""
+    table = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
+    centers: CentersYX = table[["rlnCoordinateY", "rlnCoordinateX"]].to_numpy(float)
+    return centers
 
 
 def condition(raw: Path, dose: str) -> Pixels:

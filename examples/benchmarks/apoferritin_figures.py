@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import starfile
 import torch
-from apoferritin_data import PIXEL_SIZE, micrographs, noise_deviation, read_pixels
+from apoferritin_data import (
+    PIXEL_SIZE,
+    hand_picks,
+    micrographs,
+    noise_deviation,
+    read_pixels,
+)
 from grids import Pixels
 from picking import all_picks, picks_figures
 from programs import Programs
@@ -122,11 +127,9 @@ def judge(
     raw: Path, picks: Picks, shape: tuple[int, ...], max_distance: float
 ) -> dict[str, float]:
     """Average precision and best F1 of one picker on one image."""
-    table = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
-    truth = table[["rlnCoordinateY", "rlnCoordinateX"]].to_numpy(dtype=np.float64)
     return picks_figures(
         picks,
-        truth,
+        hand_picks(raw),
         shape=shape,
         border=BORDER,
         max_distance=max_distance / PIXEL_SIZE,

@@ -25,9 +25,14 @@ from pathlib import Path
 
 import click
 import numpy as np
-import starfile
 import torch
-from apoferritin_data import PIXEL_SIZE, micrographs, optics_of, read_pixels
+from apoferritin_data import (
+    PIXEL_SIZE,
+    hand_picks,
+    micrographs,
+    optics_of,
+    read_pixels,
+)
 from denoisers import denoiser_option, label, named_denoiser
 from grids import Pixels
 from picking import LOG, all_picks
@@ -36,7 +41,7 @@ from tables import compared_with_raw, grouped, pivot, write_beside
 
 from cryoscore_plugin.cli.exits import run_command
 from cryoscore_plugin.cli.records import Row, print_table, record_option, write_record
-from cryoscore_plugin.density.atomic_model import read_atomic_model
+from cryoscore_plugin.density.atomic_model import AtomicModel, read_atomic_model
 from cryoscore_plugin.evaluation.spike_in import Place, found_places, spike
 from cryoscore_plugin.micrograph import Micrograph
 
@@ -69,9 +74,8 @@ class Case:
     own: Sequence[Place]
 
 
-def spiked_cases(data: Path, particle: Path, *, seed: int) -> Iterator[Case]:
+def spiked_cases(data: Path, model: AtomicModel, *, seed: int) -> Iterator[Case]:
     """Each full exposure of the folder, with particles added."""
-    model = read_atomic_model(particle)
     for number, (raw, _) in enumerate(micrographs(data)):
         optics = optics_of(raw)
         if optics is None:
@@ -84,13 +88,7 @@ def spiked_cases(data: Path, particle: Path, *, seed: int) -> Iterator[Case]:
             ratios=RATIOS,
             rng=np.random.default_rng([seed, number]),
         )
-        picks = starfile.read(raw.with_name(f"{raw.stem}_picks.star"))
-        own = [
-            Place(y=float(y), x=float(x), ratio=np.nan)
-            for y, x in zip(
-                picks["rlnCoordinateY"], picks["rlnCoordinateX"], strict=True
-            )
-        ]
+        own = [Place(y=y, x=x, ratio=np.nan) for y, x in hand_picks(raw).tolist()]
         yield Case(name=raw.stem, micrograph=spiked, places=places, own=own)
 
 
@@ -142,15 +140,15 @@ def main(  # noqa: PLR0913  one argument for each option
     """Print which part of added particles is found, by denoiser and ratio."""
     torch.set_num_threads(1)
     programs = find_programs(topaz, cache)
-    diameter = read_atomic_model(particle).diameter
-    cases = list(spiked_cases(data, particle, seed=seed))
+    model = read_atomic_model(particle)
+    cases = list(spiked_cases(data, model, seed=seed))
     rows: list[Row] = []
     for name in denoisers:
         outputs = named_denoiser(name, programs)([case.micrograph for case in cases])
         images = {
             case.name: output for case, output in zip(cases, outputs, strict=True)
         }
-        rows += recall_rows(label(name), cases, images, diameter=diameter)
+        rows += recall_rows(label(name), cases, images, diameter=model.diameter)
     click.echo("\nmean recall of added particles, by signal-to-noise ratio")
     print_table(pivot(rows, FIGURE, line="denoiser", across=["snr"]))
     write_record(rows, record)

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from matplotlib.image import imread
 from scipy import ndimage
 
+from cryoscore_plugin.density.atomic_model import read_atomic_model
 from cryoscore_plugin.errors import ConfigError, CryoScoreError
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "benchmarks"
@@ -182,7 +183,8 @@ def test_strong_added_particles_are_found_unless_nothing_is_left(
 def test_other_places_of_added_particles_with_another_seed(data, ball):
     module = import_module("spiked")
     [one], [same], [other] = (
-        module.spiked_cases(data, ball, seed=seed) for seed in (1, 1, 2)
+        module.spiked_cases(data, read_atomic_model(ball), seed=seed)
+        for seed in (1, 1, 2)
     )
     assert one.places == same.places != other.places
 

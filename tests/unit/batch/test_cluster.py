@@ -59,7 +59,7 @@ def test_workers_denoise_and_the_monitor_is_told(
     monkeypatch.setattr("cryoscore_plugin.denoiser.load_denoisers", run.load_denoisers)
     monitor = new_monitor()
     left = []
-    for file in files_of(tasks[0].output):
+    for file in files_of(tasks[:1]):
         dead = f".{file.name}.999999999@{socket.gethostname()}.part"
         left.append(file.with_name(dead))
         file.parent.mkdir()
