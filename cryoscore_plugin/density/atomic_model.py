@@ -78,6 +78,21 @@ def centred_model(
     )
 
 
+def fragment(
+    model: AtomicModel, radius: float, rng: np.random.Generator
+) -> AtomicModel:
+    """What is left of a particle within `radius` (Å) of one of its atoms."""
+    centre = model.positions_xyz[rng.integers(len(model.positions_xyz))]
+    near = np.linalg.norm(model.positions_xyz - centre, axis=1) <= radius
+    kept = model.positions_xyz[near]
+    return AtomicModel(
+        name=f"fragment of {model.name}",
+        positions_xyz=kept - kept.mean(0),
+        potentials=model.potentials[near],
+        volumes=model.volumes[near],
+    )
+
+
 def integrated_potentials(
     atomic_numbers: np.ndarray, *, hydrogens: float
 ) -> Float32[np.ndarray, " n"]:

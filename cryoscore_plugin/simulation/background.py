@@ -20,11 +20,10 @@ from scipy import fft
 
 from cryoscore_plugin.arrays import Image
 from cryoscore_plugin.constants import ICE_POTENTIAL, interaction_constant
-from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.density.atomic_model import AtomicModel, fragment
 from cryoscore_plugin.simulation.specimen import (
     ViewBank,
     add_views,
-    fragment,
     random_views,
 )
 

@@ -134,21 +134,6 @@ def random_rotation(rng: np.random.Generator, *, preferred: float) -> Rotation:
     return Rotation.from_euler("zyz", [about, tilt, spin], degrees=True)
 
 
-def fragment(
-    model: AtomicModel, radius: float, rng: np.random.Generator
-) -> AtomicModel:
-    """What is left of a particle within `radius` (Å) of one of its atoms."""
-    centre = model.positions_xyz[rng.integers(len(model.positions_xyz))]
-    near = np.linalg.norm(model.positions_xyz - centre, axis=1) <= radius
-    kept = model.positions_xyz[near]
-    return AtomicModel(
-        name=f"fragment of {model.name}",
-        positions_xyz=kept - kept.mean(0),
-        potentials=model.potentials[near],
-        volumes=model.volumes[near],
-    )
-
-
 def random_centers(
     shape: tuple[int, int],
     *,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cryoscore_plugin import __version__
 from cryoscore_plugin.checkpoint import (
@@ -26,6 +27,7 @@ from cryoscore_plugin.density.particle import (
 )
 from cryoscore_plugin.devices import choose_devices, use_exact_arithmetic
 from cryoscore_plugin.errors import InputError
+from cryoscore_plugin.networks.unet import UNetSettings
 from cryoscore_plugin.pretrained import find_checkpoint
 from cryoscore_plugin.training.loop import train
 from cryoscore_plugin.training.pool import build_pool
@@ -37,6 +39,7 @@ from cryoscore_plugin.training.processes import (
 from cryoscore_plugin.training.recipe import PoolSettings, Recipe
 from cryoscore_plugin.training.run_state import STATE
 from cryoscore_plugin.training.scenes import ScenePool, level_scenes
+from cryoscore_plugin.training.widening import widened
 
 WORKING_PIXEL_SIZE = 3.0
 """In Å/px; the pool's pixel sizes lie around it."""
@@ -69,6 +72,8 @@ def train_from_recipe(
     ------
     InputError
         If the folder holds no models, or not those that the recipe names.
+    ConfigError
+        If it starts from a checkpoint of which its network is no wider form.
     DeviceError
         If a device that was asked for is not there.
     """
@@ -86,7 +91,7 @@ def train_from_recipe(
         recipe,
         *(level_scenes(pool, recipe.local_mean) for pool in pools),
         output=output,
-        start=None if start is None else start.tensors,
+        start=None if start is None else _first_weights(start, recipe),
         device=place,
     )
     path = output / f"{recipe.name}.safetensors"
@@ -95,6 +100,22 @@ def train_from_recipe(
         halves = {name: weight.half() for name, weight in weights.items()}
         save_checkpoint(path, halves, model_card(recipe, seen, output / STATE, start))
     return path
+
+
+def _first_weights(start: Checkpoint, recipe: Recipe) -> dict[str, Tensor]:
+    """Weights of a checkpoint, for a network that may be wider than its own.
+
+    Raises
+    ------
+    ConfigError
+        If the network of the recipe is another one.
+    """
+    return widened(
+        start.tensors,
+        narrow=UNetSettings.model_validate(start.card.network),
+        wide=recipe.network,
+        seed=recipe.seed,
+    )
 
 
 def read_models(
@@ -164,7 +185,7 @@ def started_from(start: Checkpoint) -> dict[str, object]:
 LIMITS = [
     "Trained on simulated micrographs; no experimental image was used.",
     "For picking and looking. Extract particles from the raw micrographs.",
-    "On single movie frames blob and template pickers do better on raw images.",
+    "On single movie frames template pickers do better on raw images.",
     "Particles of 80 to 340 Å; use a larger working pixel size beyond.",
     "Filaments and membranes were not in the training.",
 ]
@@ -212,7 +233,12 @@ def _held_out_pool(
 ) -> ScenePool:
     """A few scenes of each particle that training leaves out."""
     few = settings.model_copy(
-        update={"groups": 2, "scenes_per_group": 3, "procedural": 0.0}
+        update={
+            "groups": 2,
+            "scenes_per_group": 3,
+            "procedural": 0.0,
+            "assembled": 0.0,
+        }
     )
     pools = [
         build_pool(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cryoscore_plugin.density.particle import ParticleSettings
 from cryoscore_plugin.errors import ConfigError
@@ -31,6 +31,8 @@ class PoolSettings(BaseModel):
         Orientations of each particle.
     procedural : float
         Share of groups whose particle is a random shape.
+    assembled : float
+        Share of groups whose particle is put together of pieces of models.
     pixel_size : tuple[float, float]
         Range of the sampling in Å/px.
     occupancy : tuple[float, float]
@@ -47,9 +49,20 @@ class PoolSettings(BaseModel):
     scene_size: int = Field(default=256, ge=64)
     views: int = Field(default=24, ge=1)
     procedural: float = Field(default=0.4, ge=0, le=1)
+    assembled: float = Field(default=0.0, ge=0, le=1)
     pixel_size: tuple[float, float] = (2.5, 4.2)
     occupancy: tuple[float, float] = (0.0, 0.7)
     spacing: tuple[float, float] = (0.8, 1.3)
+
+    @model_validator(mode="after")
+    def _shares_are_parts(self) -> PoolSettings:
+        if self.procedural + self.assembled > 1:
+            msg = (
+                "procedural and assembled together should be at most 1; the rest are "
+                f"models as they are. Found {self.procedural} and {self.assembled}."
+            )
+            raise ValueError(msg)
+        return self
 
 
 class MixSettings(BaseModel):
@@ -103,6 +116,7 @@ class Recipe(BaseModel):
         micrographs before the network sees them; None: the median of a scene is.
     start : str | None
         A checkpoint, or the name of a packaged model, whose weights are the first ones.
+        Its network may be narrower (`widening`).
     particles : dict[str, ParticleSettings]
         By the name of a file what it does not say: mass or threshold of each map, and
         which models get a belt.

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float16, Float32, Float64
 
 from cryoscore_plugin.ctf import contrast_transfer
+from cryoscore_plugin.density.assemblies import random_assembly
 from cryoscore_plugin.density.atomic_model import AtomicModel
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.local_mean import without_local_mean
@@ -93,8 +94,7 @@ def simulate_group(
     low, high = np.log(settings.pixel_size)
     pixel_size = float(np.exp(rng.uniform(low, high)))
     voltage = float(rng.choice([200.0, 300.0]))
-    own = rng.random() < settings.procedural
-    model = random_shape(rng) if own else models[int(rng.integers(len(models)))]
+    model = _random_model(models, settings, rng)
     bank = random_views(
         model, settings.views, pixel_size=pixel_size, voltage=voltage, rng=rng
     )
@@ -124,6 +124,18 @@ def simulate_group(
             random_background(canvas, rng), transfer, contrast=TYPICAL_CONTRAST
         )
         yield np.stack([clean, background[inner, inner]]), pixel_size
+
+
+def _random_model(
+    models: Sequence[AtomicModel], settings: PoolSettings, rng: np.random.Generator
+) -> AtomicModel:
+    """A random shape, an assembly of pieces, or one of the models."""
+    chance = rng.random()
+    if chance < settings.procedural:
+        return random_shape(rng)
+    if chance < settings.procedural + settings.assembled:
+        return random_assembly(models, rng)
+    return models[int(rng.integers(len(models)))]
 
 
 def level_scenes(pool: ScenePool, local_mean: float | None) -> ScenePool:

@@ -84,8 +84,8 @@ def write_scenes(
 ) -> Row:
     """Simulate scenes in this process, keep them, and say how fast it went."""
     particles = [] if models is None else read_models(models, recipe.particles)
-    share = recipe.pool.procedural if particles else 1.0
-    settings = recipe.pool.model_copy(update={"procedural": share})
+    all_shapes = {"procedural": 1.0, "assembled": 0.0}
+    settings = recipe.pool.model_copy(update={} if particles else all_shapes)
     torch.set_num_threads(1)
     before = spent()
     made = [

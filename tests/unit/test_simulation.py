@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cryoscore_plugin.cli.simulate_options import PARTS as CHOICES
 from cryoscore_plugin.ctf import Optics, contrast_transfer
-from cryoscore_plugin.density.atomic_model import AtomicModel
+from cryoscore_plugin.density.atomic_model import AtomicModel, fragment
 from cryoscore_plugin.density.shapes import random_shape
 from cryoscore_plugin.simulation.background import (
     PARTS,
@@ -36,7 +36,6 @@ from cryoscore_plugin.simulation.radiation_damage import (
 )
 from cryoscore_plugin.simulation.specimen import (
     add_views,
-    fragment,
     random_centers,
     random_rotation,
     random_views,

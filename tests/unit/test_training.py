@@ -23,7 +23,7 @@ from cryoscore_plugin.training.crops import TrainingPair, mix_batch
 from cryoscore_plugin.training.from_recipe import read_models, train_from_recipe
 from cryoscore_plugin.training.noise import NoiseColour, coloured_noise, random_colour
 from cryoscore_plugin.training.recipe import MixSettings, PoolSettings, Recipe
-from cryoscore_plugin.training.scenes import ScenePool, level_scenes
+from cryoscore_plugin.training.scenes import ScenePool, level_scenes, simulate_group
 from cryoscore_plugin.training.told_excess import CENTRES, measured, scene_power
 from cryoscore_plugin.training.validation import DOSES, validate
 
@@ -50,6 +50,37 @@ def pool() -> ScenePool:
         background=rng.normal(0, 0.1, (4, 64, 64)).astype(np.float16),
         pixel_sizes=np.full(4, 3.0, dtype=np.float32),
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scenes_per_group": 2},
+        {"scene_size": 96},
+        {"views": 3},
+        {"procedural": 1.0},
+        {"assembled": 1.0},
+        {"pixel_size": (6.0, 6.1)},
+        {"occupancy": (0.9, 1.0)},
+        {"spacing": (2.0, 2.1)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_setting_of_a_pool_changes_its_scenes(change: dict[str, object]) -> None:
+    models = [random_shape(np.random.default_rng(seed)) for seed in (1, 2)]
+
+    def scenes(settings: PoolSettings) -> list[bytes]:
+        group = simulate_group(models, settings, np.random.default_rng(3))
+        return [picture.tobytes() for picture, _ in group]
+
+    settings = RECIPE.pool.model_copy(update={"procedural": 0.0, "scenes_per_group": 1})
+    assert scenes(settings.model_copy(update=change)) != scenes(settings)
+
+
+def test_shares_of_invented_particles_are_parts_of_one() -> None:
+    PoolSettings(procedural=0.5, assembled=0.5)
+    with pytest.raises(ValueError, match="at most 1"):
+        PoolSettings(procedural=0.6, assembled=0.5)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
@@ -324,11 +355,15 @@ def test_recipe_and_models_give_a_checkpoint_with_its_card(
     assert card.local_mean is None
     assert "held-out risk" in caplog.text
 
-    goes_on = recipe.model_copy(update={"start": str(path), "local_mean": 9.0})
+    wider = recipe.network.model_copy(update={"channels": (5, 8)})
+    goes_on = recipe.model_copy(
+        update={"start": str(path), "local_mean": 9.0, "network": wider}
+    )
     later = train_from_recipe(goes_on, models=models, output=tmp_path / "later")
     card = load_checkpoint(later).card
     assert card.training["started_from"]["sha256"] == load_checkpoint(path).sha256
     assert card.local_mean == 9
+    assert card.network["channels"] == [5, 8]
 
     with pytest.raises(InputError, match="does not have"):
         train_from_recipe(
