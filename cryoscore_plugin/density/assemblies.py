@@ -12,7 +12,8 @@ do not lie in one another, and that a seed decides everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float
@@ -131,20 +132,12 @@ def _direction(rng: np.random.Generator) -> Vector:
 
 
 def _piece(
-    model: AtomicModel,
-    centre: Vector,
-    radius: float,
-    rng: np.random.Generator,
+    model: AtomicModel, centre: Vector, radius: float, rng: np.random.Generator
 ) -> AtomicModel:
     """A ball of atoms of a model, turned and brought to its place."""
     cut = fragment(model, radius, rng)
     turned = Rotation.random(rng=rng).apply(cut.positions_xyz) + centre
-    return AtomicModel(
-        name=cut.name,
-        positions_xyz=turned.astype(np.float32),
-        potentials=cut.potentials,
-        volumes=cut.volumes,
-    )
+    return replace(cut, positions_xyz=turned.astype(np.float32))
 
 
 def _repeated(
@@ -152,18 +145,15 @@ def _repeated(
 ) -> AtomicModel:
     """All copies of all pieces; of each, what is nearer to its centre than to others."""
     places = np.concatenate([copies.of(centre, scale=scale) for centre in centres])
+    moves = list(zip(copies.turns, scale * copies.shifts, strict=True))
     nearest = KDTree(places)
     positions, potentials, volumes = [], [], []
-    for number, piece in enumerate(pieces):
-        first = number * len(copies.shifts)  # the identity comes first
-        for copy, (turn, shift) in enumerate(
-            zip(copies.turns, scale * copies.shifts, strict=True)
-        ):
-            there = turn.apply(piece.positions_xyz) + shift
-            own = nearest.query(there)[1] == first + copy
-            positions.append(there[own])
-            potentials.append(piece.potentials[own])
-            volumes.append(piece.volumes[own])
+    for number, (piece, (turn, shift)) in enumerate(product(pieces, moves)):
+        there = turn.apply(piece.positions_xyz) + shift
+        own = nearest.query(there)[1] == number
+        positions.append(there[own])
+        potentials.append(piece.potentials[own])
+        volumes.append(piece.volumes[own])
     together = np.concatenate(positions)
     return AtomicModel(
         name="assembly",
