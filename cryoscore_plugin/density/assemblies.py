@@ -20,7 +20,12 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
-from cryoscore_plugin.density.atomic_model import AtomicModel, fragment
+from cryoscore_plugin.density.atomic_model import (
+    AtomicModel,
+    chosen_atoms,
+    fragment,
+    joined_models,
+)
 
 Points = Float[np.ndarray, "n 3"]
 Vector = Float[np.ndarray, "xyz=3"]
@@ -147,17 +152,9 @@ def _repeated(
     places = np.concatenate([copies.of(centre, scale=scale) for centre in centres])
     moves = list(zip(copies.turns, scale * copies.shifts, strict=True))
     nearest = KDTree(places)
-    positions, potentials, volumes = [], [], []
+    parts = []
     for number, (piece, (turn, shift)) in enumerate(product(pieces, moves)):
         there = turn.apply(piece.positions_xyz) + shift
-        own = nearest.query(there)[1] == number
-        positions.append(there[own])
-        potentials.append(piece.potentials[own])
-        volumes.append(piece.volumes[own])
-    together = np.concatenate(positions)
-    return AtomicModel(
-        name="assembly",
-        positions_xyz=(together - together.mean(0)).astype(np.float32),
-        potentials=np.concatenate(potentials),
-        volumes=np.concatenate(volumes),
-    )
+        moved = replace(piece, positions_xyz=there.astype(np.float32))
+        parts.append(chosen_atoms(moved, nearest.query(there)[1] == number))
+    return joined_models("assembly", parts)

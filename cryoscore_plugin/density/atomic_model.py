@@ -14,12 +14,13 @@ factors, through gemmi). Fraser, MacRae and Suzuki (1978), J. Appl. Cryst. 11,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gemmi
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from cryoscore_plugin.constants import VOLT_SQUARE_ANGSTROM
 from cryoscore_plugin.errors import InputError
@@ -78,19 +79,34 @@ def centred_model(
     )
 
 
+def chosen_atoms(model: AtomicModel, chosen: Bool[np.ndarray, " n"]) -> AtomicModel:
+    """Some atoms of a model, where they are."""
+    return replace(
+        model,
+        positions_xyz=model.positions_xyz[chosen],
+        potentials=model.potentials[chosen],
+        volumes=model.volumes[chosen],
+    )
+
+
+def joined_models(name: str, parts: Sequence[AtomicModel]) -> AtomicModel:
+    """All atoms of some models, where they are to each other; centred."""
+    positions = np.concatenate([part.positions_xyz for part in parts])
+    return AtomicModel(
+        name=name,
+        positions_xyz=(positions - positions.mean(0)).astype(np.float32),
+        potentials=np.concatenate([part.potentials for part in parts]),
+        volumes=np.concatenate([part.volumes for part in parts]),
+    )
+
+
 def fragment(
     model: AtomicModel, radius: float, rng: np.random.Generator
 ) -> AtomicModel:
     """What is left of a particle within `radius` (Å) of one of its atoms."""
     centre = model.positions_xyz[rng.integers(len(model.positions_xyz))]
     near = np.linalg.norm(model.positions_xyz - centre, axis=1) <= radius
-    kept = model.positions_xyz[near]
-    return AtomicModel(
-        name=f"fragment of {model.name}",
-        positions_xyz=kept - kept.mean(0),
-        potentials=model.potentials[near],
-        volumes=model.volumes[near],
-    )
+    return joined_models(f"fragment of {model.name}", [chosen_atoms(model, near)])
 
 
 def integrated_potentials(

@@ -31,6 +31,7 @@ from cryoscore_plugin.density.atomic_model import (
     PositionsXYZ,
     centred_model,
     integrated_potentials,
+    joined_models,
 )
 from cryoscore_plugin.errors import InputError
 
@@ -199,13 +200,8 @@ def model_with_belt(
         _filled(positions_xyz, membrane, belt, heads=heads, rng=rng)
         for heads in (False, True)
     ]
-    where = np.concatenate([positions_xyz, *(part.positions_xyz for part in parts)])
-    return replace(
-        protein,
-        positions_xyz=(where - where.mean(0)).astype(np.float32),
-        potentials=np.concatenate([x.potentials for x in (protein, *parts)]),
-        volumes=np.concatenate([x.volumes for x in (protein, *parts)]),
-    )
+    where_it_was = replace(protein, positions_xyz=positions_xyz)
+    return joined_models(name, [where_it_was, *parts])
 
 
 def _filled(

@@ -48,7 +48,7 @@ def widened(
     Parameters
     ----------
     weights : Mapping[str, Tensor]
-        Of the narrow one; in the types that they have, the wide ones are in float32.
+        Of the narrow one.
     narrow, wide : UNetSettings
         Sizes of both. If they are the same, so are the weights.
     seed : int

@@ -32,7 +32,7 @@ def test_assembly_comes_back_to_itself_when_it_is_turned(
         assert distance.max() < 0.05  # Å
 
 
-def test_rod_comes_back_to_itself_along_its_axis(
+def test_rod_is_longer_than_it_is_wide(
     models: list[AtomicModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assemblies, "KINDS", {"rod": 1.0})
