@@ -15,7 +15,7 @@ is made of (`guided`), and by that of the next model in the list (`decoy-guided`
 
 Figures, from 1/250 to 1/10 1/Å: correlation with the truth (1 is perfect), and `snr_in_dB`,
 the signal-to-noise ratio that follows from it; slope of the truth on the output (1 is
-calibrated); and standard deviation in empty ice in units of that in particles (0 is flat),
+calibrated), of all micrographs of a dose in one regression; and standard deviation in empty ice in units of that in particles (0 is flat),
 in all frequencies.
 """
 
@@ -43,11 +43,11 @@ from cryoscore_plugin.cli.records import Row, print_table, record_option, write_
 from cryoscore_plugin.density.atomic_model import read_atomic_model
 from cryoscore_plugin.errors import ConfigError
 from cryoscore_plugin.evaluation.fidelity import (
-    band_correlation,
-    calibration_slope,
+    PARTICLE_BAND,
     empty_ice_ratio,
     near_particles,
 )
+from cryoscore_plugin.evaluation.products import band_products
 from cryoscore_plugin.micrograph import Micrograph
 from cryoscore_plugin.simulation.micrographs import (
     TYPICAL_BACKGROUND,
@@ -140,11 +140,15 @@ def judge(case: Case, output: Pixels) -> Row:
     truth = case.image.clean
     masks = case.masks
     both = masks.empty.any() and masks.particles.any()
-    correlation = band_correlation(output, truth, pixel_size=PIXEL_SIZE)
+    products = band_products(
+        output, truth, pixel_size=PIXEL_SIZE, bands=[PARTICLE_BAND]
+    )
+    [correlation], [slope], [power] = products.correlation, products.slope, products.own
     return {
-        "correlation": correlation,
-        "snr_in_dB": snr_in_db(correlation),
-        "slope": calibration_slope(output, truth, pixel_size=PIXEL_SIZE),
+        "correlation": float(correlation),
+        "snr_in_dB": snr_in_db(float(correlation)),
+        "slope": float(slope),
+        "power": float(power),
         "empty_ice": empty_ice_ratio(
             output, particles=masks.particles, empty=masks.empty
         )

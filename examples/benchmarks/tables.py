@@ -17,6 +17,10 @@ from cryoscore_plugin.evaluation.statistics import FEWEST_PAIRS
 BASELINE = "raw"
 """The denoiser that all others are compared with."""
 
+WEIGHTS = {"slope": "power"}
+"""Columns by which means of a figure are weighted. The slope of one regression over all
+micrographs is the mean of their own slopes, weighted by the power of their outputs."""
+
 Key = tuple[str | float, ...]
 
 
@@ -36,9 +40,13 @@ def column(rows: Sequence[Row], figure: str) -> list[float]:
 def mean(rows: Sequence[Row], figure: str) -> float:
     """Mean of a figure; rows in which it is undefined (NaN) do not count."""
     values = np.array(column(rows, figure))
+    weights = np.ones(len(rows))
+    if figure in WEIGHTS:
+        weights = np.array(column(rows, WEIGHTS[figure]))
+    known = np.isfinite(values)
     return (
-        float(values[np.isfinite(values)].mean())
-        if np.isfinite(values).any()
+        float(np.average(values[known], weights=weights[known]))
+        if known.any()
         else np.nan
     )
 

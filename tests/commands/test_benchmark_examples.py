@@ -16,7 +16,7 @@ import pytest
 import starfile
 from click.testing import CliRunner
 from matplotlib.image import imread
-from scipy import ndimage
+from scipy import fft, ndimage, stats
 
 from cryoscore_plugin.density.atomic_model import read_atomic_model
 from cryoscore_plugin.errors import ConfigError, CryoScoreError
@@ -46,6 +46,14 @@ def rings(noise: float, seed: int) -> np.ndarray:
         radius = np.hypot(y - cy, x - cx)
         image -= np.exp(-((radius - 30) ** 2) / 50)
     return image.astype(np.float32)
+
+
+def in_band(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """A random image with nothing outside 1/250 to 1/10 1/Å at 1.5 Å/px."""
+    plane = fft.rfft2(rng.normal(size=shape))
+    k = np.hypot(fft.fftfreq(shape[0], 1.5)[:, None], fft.rfftfreq(shape[1], 1.5))
+    plane[(k < 1 / 250) | (k > 1 / 10)] = 0
+    return fft.irfft2(plane, s=shape).astype(np.float32)
 
 
 @pytest.fixture
@@ -459,11 +467,31 @@ def test_one_command_runs_what_it_has_data_for_and_says_what_is_left_out(
     assert started[1:] == ["apoferritin", "apoferritin", "end_to_end"]
 
 
+def test_the_mean_slope_is_that_of_one_regression_over_all_micrographs():
+    judge = import_module("simulated").judge
+    mean, rng = import_module("tables").mean, np.random.default_rng(3)
+    images, rows = [], []
+    for strength in (0.5, 1.0, 4.0):
+        truth = strength * in_band(rng, (64, 64))
+        output = truth + in_band(rng, (64, 64))
+        images.append((output, truth))
+        case = SimpleNamespace(
+            image=SimpleNamespace(clean=truth),
+            masks=SimpleNamespace(empty=np.array(False), particles=np.array(True)),
+        )
+        rows.append(judge(case, output))
+    outputs, truths = (
+        np.concatenate(some).ravel() for some in zip(*images, strict=True)
+    )
+    assert mean(rows, "slope") == pytest.approx(stats.linregress(outputs, truths).slope)
+    assert mean(rows, "slope") != pytest.approx(np.mean([row["slope"] for row in rows]))
+
+
 def test_a_page_shows_tables_and_figures_of_all_records(tmp_path):
     page, names = import_module("results_page"), ("raw", "ours")
     rows = [
         {"denoiser": name, "dose": dose, "scene": scene, "correlation": dose / 100}
-        | {"snr_in_dB": -20.0, "slope": 1.0, "empty_ice": float("nan")}
+        | {"snr_in_dB": -20.0, "slope": 1.0, "power": 2.0, "empty_ice": float("nan")}
         for name in (*names, "topaz (best)", "topaz:3")
         for dose in (2.0, 6.0)
         for scene in ("a", "b")
