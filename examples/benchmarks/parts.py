@@ -86,19 +86,22 @@ def make_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
 
 
 def simulated_parts(data: Data, compared: Compared, output: Path) -> list[Part]:
-    """Typical background, and strength 1."""
+    """Typical background, strength 1, and ice alone."""
     names = [*FILTERS, *compared.topaz, *compared.ours]
     words = [*repeated("--models", data.models), "--scenes", 3, *compared.tools]
-    words += repeated("--denoiser", names)
+    usual = [*words, *repeated("--denoiser", names)]
     if len(data.models) > 1:
-        words += ["--guided", compared.ours[0]]
-    return [
-        Part(name=name, script="simulated", words=[*words, *more, *shown(name, output)])
+        usual += ["--guided", compared.ours[0]]
+    parts = [
+        Part(name=name, script="simulated", words=[*usual, *more, *shown(name, output)])
         for name, more in {
             "simulated": [],
             "simulated_strong": ["--background", 1],
         }.items()
     ]
+    names = [*FILTERS, *compared.topaz[:1], *compared.ours]
+    words += repeated("--denoiser", names)
+    return [*parts, Part(name="empty_ice", script="empty_ice", words=words)]
 
 
 def apoferritin_parts(data: Data, compared: Compared, output: Path) -> list[Part]:

@@ -50,6 +50,11 @@ APOFERRITIN = Section(
 SECTIONS = {
     "simulated": LIKENESS,
     "simulated_strong": LIKENESS,
+    "empty_ice": Section(
+        title="What is made of ice alone, in units of the contrast of particles",
+        figures=("deviation",),
+        across="dose",
+    ),
     "apoferritin": APOFERRITIN,
     "apoferritin_programs": replace(
         APOFERRITIN, title="The same with pickers of other programs"

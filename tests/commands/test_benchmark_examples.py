@@ -233,6 +233,33 @@ def test_settings_of_a_file_are_those_of_a_denoiser(
     assert not np.allclose(*images)
 
 
+def test_ice_alone_is_noise_until_it_is_filtered(tmp_path, atoms):
+    module, record = import_module("empty_ice"), tmp_path / "figures.json"
+    words = ["--models", atoms, "--size", "256", "--scenes", "1", "--record", record]
+    words += ["--denoiser", "raw", "--denoiser", "band-pass"]
+    found = table(run(module, *words), "mean deviation, by dose")
+    rows = json.loads(record.read_text())
+    raw = [row["deviation"] for row in rows if row["denoiser"] == "raw"]
+    assert found["raw"] == pytest.approx(raw, rel=1e-3)
+    # Counts fluctuate by their square root, and contrast is that of the dose, which
+    # damage leaves a part of.
+    doses = np.array([row["dose"] for row in rows if row["denoiser"] == "raw"])
+    in_counts = np.array(raw) * np.sqrt(doses)
+    assert in_counts[0] > 1
+    assert (np.diff(in_counts) >= 0).all()
+    assert in_counts[-1] < 1.5 * in_counts[0]
+    assert all(a < b for a, b in zip(found["band-pass"], raw, strict=True))
+
+
+def test_contrast_inside_particles_is_that_of_the_truth():
+    y, x = np.indices((64, 64))
+    inside = np.hypot(y - 30, x - 20) <= 10
+    clean = np.where(inside, np.where(x > 20, 3.0, -3.0), 7.0).astype(np.float32)
+    image = SimpleNamespace(clean=clean, centers_yx=np.array([[30.0, 20.0]]))
+    found = import_module("empty_ice").contrast_inside(image, diameter=30.0)
+    assert found == pytest.approx(clean[inside].std())
+
+
 def test_uncertainty_is_judged_by_the_error(atoms):
     words = ["--models", atoms, "--size", "256", "--probes", "4"]
     output = run(import_module("uncertainty"), *words)
