@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from denoisers import denoiser_option, label, named_denoiser
 from programs import find_programs, program_options
-from simulated import DOSES, PIXEL_SIZE
+from simulated import DOSES, PIXEL_SIZE, models_option
 from tables import pivot
 
 from cryoscore_plugin.cli.exits import run_command
@@ -109,13 +109,7 @@ def contrast_inside(image: SimulatedMicrograph, *, diameter: float) -> float:
 
 
 @click.command()
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path, exists=True),
-    multiple=True,
-    required=True,
-    help="Atomic model; may be repeated.",
-)
+@models_option
 @denoiser_option("raw", "particle")
 @program_options
 @click.option("--size", default=512, help="Side of a micrograph in px.")

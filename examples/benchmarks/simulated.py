@@ -15,8 +15,8 @@ is made of (`guided`), and by that of the next model in the list (`decoy-guided`
 
 Figures, from 1/250 to 1/10 1/Å: correlation with the truth (1 is perfect), and `snr_in_dB`,
 the signal-to-noise ratio that follows from it; slope of the truth on the output (1 is
-calibrated), of all micrographs of a dose in one regression; and standard deviation in empty ice in units of that in particles (0 is flat),
-in all frequencies.
+calibrated), of all micrographs of a dose in one regression; and standard deviation in empty
+ice in units of that in particles (0 is flat), in all frequencies.
 """
 
 from __future__ import annotations
@@ -217,14 +217,17 @@ def best_topaz(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-@click.command()
-@click.option(
+models_option = click.option(
     "--models",
     type=click.Path(path_type=Path, exists=True),
     multiple=True,
     required=True,
     help="Atomic model; may be repeated.",
 )
+
+
+@click.command()
+@models_option
 @denoiser_option("raw", "band-pass")
 @click.option("--guided", help="A model of cryoscore that is guided as well.")
 @program_options

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from grids import Pixels, at_sampling
 from scipy.stats import spearmanr
-from simulated import DOSES, PIXEL_SIZE, Case, simulate
+from simulated import DOSES, PIXEL_SIZE, Case, models_option, simulate
 
 from cryoscore_plugin.denoiser import Denoiser, load_denoisers
 from cryoscore_plugin.local_mean import without_local_mean
@@ -64,12 +64,7 @@ def rank_correlation(error: Pixels, variance: Pixels) -> float:
 
 
 @click.command()
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path, exists=True),
-    multiple=True,
-    required=True,
-)
+@models_option
 @click.option("--denoiser", "name", default="particle", show_default=True)
 @click.option("--probes", default=8, show_default=True)
 @click.option("--size", default=1024, help="Side of a micrograph in px.")
